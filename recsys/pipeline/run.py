@@ -1,0 +1,37 @@
+"""Runs steps by name and keeps their log in Postgres. Both the DAGs and `recsys run` come through here."""
+
+import importlib
+import logging
+from collections.abc import Callable
+
+from recsys.pipeline.context import RunContext, StepSummary
+from recsys.schema import Step
+
+log = logging.getLogger(__name__)
+
+# Module and function of each step, in order. Imported when run: a task that makes popularity lists need not load CatBoost.
+STEPS: dict[Step, tuple[str, str]] = {
+    Step.PREPARE_DATASET: ("recsys.pipeline.prepare_dataset", "prepare_dataset"),
+    Step.TRAIN_ALS: ("recsys.pipeline.train_als", "train_als"),
+    Step.DEFAULT: ("recsys.pipeline.default", "recommend_default"),
+    Step.PERSONALIZED: ("recsys.pipeline.personalized", "recommend_personalized"),
+    Step.SIMILAR_ITEMS: ("recsys.pipeline.similar_items", "recommend_similar_items"),
+    Step.I2I: ("recsys.pipeline.i2i", "recommend_i2i"),
+    Step.TRAIN_RANKER: ("recsys.pipeline.train_ranker", "train_ranker"),
+    Step.RANK: ("recsys.pipeline.rank", "rank"),
+}
+
+
+def run_step(step: Step, context: RunContext) -> StepSummary:
+    """Run one step; its start, summary and failure are recorded in `ops.step_runs`."""
+    module, name = STEPS[step]
+    function: Callable[[RunContext], StepSummary] = getattr(importlib.import_module(module), name)
+    context.record_start(step)
+    try:
+        summary = function(context)
+    except BaseException as error:
+        context.record_end(step, None, error)
+        raise
+    context.record_end(step, summary)
+    log.info("%s: %s", step, summary.as_dict())
+    return summary

@@ -1,0 +1,106 @@
+"""The names used everywhere: columns, event types and their weights, tables, sources of a recommendation, reasons.
+
+Ids are strings at every boundary (API, tables, files) and dense integers only inside a model.
+"""
+
+from enum import StrEnum
+
+
+class Columns:
+    """Column names of prepared frames and published tables."""
+
+    USER = "user_id"
+    ITEM = "item_id"
+    TIMESTAMP = "timestamp"  # polars Datetime("ms", "UTC") in prepared frames
+    TIMESTAMP_MS = "timestamp_ms"  # milliseconds since the epoch, in raw tables and over HTTP
+    EVENT_TYPE = "event_type"
+    RATING = "rating"
+    ORDER = "order_id"
+    PRICE = "price"
+    QUANTITY = "quantity"
+    SESSION = "session_id"
+    CATEGORY = "category_id"
+    PARENT_CATEGORY = "parent_category_id"
+    IS_AVAILABLE = "is_available"
+    KEY = "key"
+    ITEMS = "item_ids"
+    SCORES = "scores"
+    SCORE = "score"
+    RANK = "rank"
+    REASONS = "reasons"
+    BASED_ON = "based_on"
+    SOURCE = "source"
+
+
+class EventType(StrEnum):
+    """What a shopper did. Sources translate their own words (RetailRocket's `addtocart`, `transaction`) to these."""
+
+    VIEW = "view"
+    ADD_TO_CART = "add_to_cart"
+    PURCHASE = "purchase"
+
+
+# The reference pipelines' ratings: floating point, because 8-bit integers wrap when summed and truncate weights below 1.
+EVENT_WEIGHTS: dict[EventType, float] = {
+    EventType.VIEW: 1.0,
+    EventType.ADD_TO_CART: 3.0,
+    EventType.PURCHASE: 5.0,
+}
+
+
+class RawTable(StrEnum):
+    """Tables of schema `raw`, one partition per load."""
+
+    EVENTS = "events"
+    ITEM_PROPERTIES = "item_properties"
+    CATEGORY_TREE = "category_tree"
+
+
+class RecommendationTable(StrEnum):
+    """Versioned tables of schema `recs`; each has a snapshot file per version."""
+
+    DEFAULT = "default_recommendations"  # key: category id, "" is the whole shop
+    PERSONALIZED = "personalized_recommendations"  # key: user id
+    I2I = "i2i_recommendations"  # key: user id; based_on: the item of the history it comes from
+    SIMILAR = "similar_items"  # key: item id
+    RANKED = "ranked_recommendations"  # key: user id; reasons: the sources each candidate came from
+
+
+class Source(StrEnum):
+    """Where an item of an answer came from, in the order the home placement prefers them."""
+
+    RANKED = "ranked"
+    PERSONALIZED = "personalized"
+    ONLINE = "online"
+    SIMILAR = "similar"
+    DEFAULT = "default"
+
+
+class Reason(StrEnum):
+    """Why an item is shown, as a stable code; `based_on` names the item or category it refers to."""
+
+    RANKED_FOR_YOU = "ranked_for_you"
+    PERSONALIZED_FOR_YOU = "personalized_for_you"
+    SIMILAR_TO_VIEWED = "similar_to_viewed"
+    SIMILAR_TO_ITEM = "similar_to_item"
+    POPULAR = "popular"
+    POPULAR_IN_CATEGORY = "popular_in_category"
+
+
+class Placement(StrEnum):
+    """Where in the shop an answer is shown."""
+
+    HOME = "home"
+
+
+class Step(StrEnum):
+    """The seven pipeline steps, in order; 7 is two tasks because training is monthly and ranking is daily."""
+
+    PREPARE_DATASET = "prepare_dataset"
+    TRAIN_ALS = "train_als"
+    DEFAULT = "default"
+    PERSONALIZED = "personalized"
+    I2I = "i2i"
+    SIMILAR_ITEMS = "similar_items"
+    TRAIN_RANKER = "train_ranker"
+    RANK = "rank"

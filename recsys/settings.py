@@ -1,0 +1,256 @@
+"""One typed settings class per component, read from the environment and from the embedded stack's env file.
+
+A secret has no default: outside the embedded stack (which generates its own at first start) a missing one fails
+with the name of the variable to set.
+"""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from recsys.errors import ConfigurationError
+from recsys.schema import EVENT_WEIGHTS
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+
+
+def home() -> Path:
+    """The folder that holds all state of the embedded stack: `RECSYS_HOME`, else `.recsys` beside the sources."""
+    return Path(os.environ.get("RECSYS_HOME") or PROJECT_ROOT / ".recsys")
+
+
+def env_file() -> Path:
+    """Where the embedded stack writes the settings and secrets it generated."""
+    return home() / "env"
+
+
+WEAK_SECRETS = {"", "password", "postgres", "admin", "changeme", "secret", "minioadmin"}
+
+
+def _strong(value: SecretStr) -> SecretStr:
+    if value.get_secret_value().lower() in WEAK_SECRETS:
+        raise ValueError("is a well-known default; choose a generated one")
+    return value
+
+
+class PostgresSettings(BaseSettings):
+    """`POSTGRES_*`: the shop's database."""
+
+    model_config = SettingsConfigDict(env_prefix="POSTGRES_", extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: int = 5433
+    database: str = "recsys"
+    user: str = "recsys"
+    password: SecretStr
+    connect_timeout_s: float = Field(30, gt=0, description="How long a start waits for Postgres before it gives up.")
+
+    _strong_password = field_validator("password")(_strong)
+
+    def dsn(self, database: str | None = None) -> str:
+        """A libpq keyword string, for psycopg2; the password is quoted."""
+        secret = self.password.get_secret_value().replace("\\", "\\\\").replace("'", "\\'")
+        name = database or self.database
+        return f"host={self.host} port={self.port} dbname={name} user={self.user} password='{secret}'"
+
+
+class ObjectStoreSettings(BaseSettings):
+    """`S3_*`: the object store for prepared data, models and snapshots."""
+
+    model_config = SettingsConfigDict(env_prefix="S3_", extra="ignore")
+
+    endpoint_url: str | None = Field("http://127.0.0.1:9000", description="None means AWS.")
+    access_key: str
+    secret_key: SecretStr
+    bucket: str = "recsys"
+    region: str = "us-east-1"
+    connect_timeout_s: float = Field(30, gt=0, description="How long a start waits for the store before it gives up.")
+
+    _strong_secret = field_validator("secret_key")(_strong)
+
+
+class MlflowSettings(BaseSettings):
+    """`MLFLOW_*`: experiment tracking and the model registry."""
+
+    model_config = SettingsConfigDict(env_prefix="MLFLOW_", extra="ignore")
+
+    tracking_uri: str = "http://127.0.0.1:5000"
+    experiment: str = "recsys"
+
+
+class TelegramSettings(BaseSettings):
+    """`TELEGRAM_*`: DAG outcome messages; off unless a token is set."""
+
+    model_config = SettingsConfigDict(env_prefix="TELEGRAM_", extra="ignore")
+
+    token: SecretStr | None = None
+    chat_id: str | None = None
+    api_url: str = "https://api.telegram.org"
+    timeout_s: float = 10
+
+
+class ServiceSettings(BaseSettings):
+    """`SERVICE_*`: the recommendation service."""
+
+    model_config = SettingsConfigDict(env_prefix="SERVICE_", extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: int = 8081
+    workers: int = Field(2, ge=1)
+    state_dir: Path = Field(default_factory=lambda: home() / "service", description="Snapshot and recent store.")
+    api_keys_file: Path = Field(default_factory=lambda: home() / "api_keys.json", description="Names, scopes, hashes.")
+    default_limit: int = Field(10, ge=1, le=100)
+    max_body_bytes: int = Field(1_000_000, ge=1_000)
+    pool_size: int = Field(4, ge=1, description="Postgres connections per worker.")
+    tail_interval_s: float = Field(0.1, gt=0, description="Pause between two looks for events of other hosts.")
+    refresh_interval_s: float = Field(
+        1.0, gt=0, description="Pause between two looks for a new version or stock change."
+    )
+    recent_events_per_key: int = Field(50, ge=1, description="Events kept per user and per session.")
+    recent_store_max_mb: int = Field(1024, ge=16)
+    stale_after_hours: float = Field(36, gt=0, description="Older active versions make answers `degraded`.")
+    start_timeout_s: float = Field(60, gt=0, description="How long a start waits for Postgres and S3 before it exits.")
+
+
+class PrepareSettings(BaseModel):
+    """Step 1."""
+
+    min_property_share: float = Field(
+        0.2, ge=0, le=1, description="Keep properties present on at least this share of items."
+    )
+    session_gap_minutes: int = Field(30, ge=1, description="A pause longer than this starts a new session.")
+    assume_available: bool = Field(True, description="Items whose availability is never stated count as available.")
+    chunk_rows: int = Field(2_000_000, ge=1_000, description="Rows held in memory at a time while reading raw tables.")
+
+
+class AlsSettings(BaseModel):
+    """Step 2. Hu, Koren, Volinsky 2008, as implemented by `implicit`."""
+
+    factors: int = Field(64, ge=1, le=1024)
+    iterations: int = Field(10, ge=1, le=200)
+    regularization: float = Field(0.05, ge=0)
+    alpha: float = Field(10.0, gt=0, description="Confidence per unit of rating.")
+    min_user_items: int = Field(
+        2, ge=1, description="Users with fewer distinct items are not trained on (they are folded in)."
+    )
+    min_item_users: int = Field(2, ge=1, description="Items with fewer users are not trained on.")
+    seed: int = 42
+
+
+class DefaultSettings(BaseModel):
+    """Step 3."""
+
+    size: int = Field(100, ge=1, le=1000)
+    half_life_days: float = Field(7.0, gt=0, description="An event's weight halves every so many days.")
+
+
+class PersonalizedSettings(BaseModel):
+    """Step 4."""
+
+    size: int = Field(100, ge=1, le=1000)
+    min_items: int = Field(3, ge=1, description="Users with fewer distinct items get no personalized list.")
+    drop_seen: bool = Field(False, description="Also leave out items merely viewed or put in the cart.")
+    max_memory_mb: int = Field(256, ge=16, description="Bound on the score matrix held at a time.")
+
+
+class I2ISettings(BaseModel):
+    """Step 5."""
+
+    size: int = Field(50, ge=1, le=1000)
+    min_items: int = Field(1, ge=1, description="Users with fewer distinct items get no list.")
+    history: int = Field(20, ge=1, description="How many of a user's last items count.")
+    half_life_days: float = Field(7.0, gt=0)
+    drop_seen: bool = True
+
+
+class SimilarSettings(BaseModel):
+    """Step 6."""
+
+    size: int = Field(50, ge=1, le=1000)
+    half_life_days: float = Field(60.0, gt=0, description="Old co-occurrences count less.")
+    max_history: int = Field(100, ge=2, description="Longest user history that counts; bounds the work per user.")
+    shrinkage: float = Field(2.0, ge=0, description="Damps the similarity of rarely seen items.")
+
+
+class RankerSettings(BaseModel):
+    """Step 7."""
+
+    size: int = Field(100, ge=1, le=1000)
+    candidates_per_source: int = Field(100, ge=1, le=1000)
+    target_days: float = Field(14.0, gt=0, description="Length of the window that targets are taken from.")
+    negatives_per_positive: int = Field(20, ge=1)
+    max_train_rows: int = Field(1_000_000, ge=100)
+    iterations: int = Field(200, ge=1)
+    depth: int = Field(6, ge=1, le=12)
+    learning_rate: float = Field(0.1, gt=0, le=1)
+    max_memory_mb: int = Field(512, ge=16, description="Bound on the feature frame held at a time.")
+    seed: int = 42
+
+
+class GateSettings(BaseModel):
+    """When a new model may replace the one in service."""
+
+    metric: str = "ndcg@10"
+    window_days: float = Field(7.0, gt=0, description="Length of the newest window that both models are evaluated on.")
+    max_relative_loss: float = Field(0.02, ge=0, le=1, description="Loss of the metric that is still accepted.")
+    max_users: int = Field(10_000, ge=1, description="Evaluate on a sample of at most this many users.")
+
+
+class PublishSettings(BaseModel):
+    """Versioned tables and snapshots."""
+
+    keep_versions: int = Field(3, ge=1, description="Ready versions kept per table, the active one included.")
+
+
+class PipelineSettings(BaseSettings):
+    """`PIPELINE__<STEP>__<FIELD>`: every size, threshold, weight and window; DAG params override them per run."""
+
+    model_config = SettingsConfigDict(env_prefix="PIPELINE__", env_nested_delimiter="__", extra="ignore")
+
+    dataset: str | None = Field(None, description="Which dataset to work on; None is the active one.")
+    now: str | None = Field(None, description="ISO time taken as the present; None is the newest event of the data.")
+    event_weights: dict[str, float] = Field(
+        default_factory=lambda: {str(kind): weight for kind, weight in EVENT_WEIGHTS.items()},
+        description="Rating of each event type.",
+    )
+    prepare_dataset: PrepareSettings = PrepareSettings()
+    train_als: AlsSettings = AlsSettings()
+    default: DefaultSettings = DefaultSettings()
+    personalized: PersonalizedSettings = PersonalizedSettings()
+    i2i: I2ISettings = I2ISettings()
+    similar_items: SimilarSettings = SimilarSettings()
+    ranker: RankerSettings = RankerSettings()
+    gate: GateSettings = GateSettings()
+    publish: PublishSettings = PublishSettings()
+
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+def load(kind: type[SettingsT], **overrides: Any) -> SettingsT:
+    """Read one settings class; the environment wins over the embedded stack's env file.
+
+    Raises:
+        ConfigurationError: naming each variable that is missing or wrong.
+    """
+    try:
+        return kind(_env_file=env_file(), **overrides)  # type: ignore[call-arg]
+    except ValidationError as error:
+        prefix = str(kind.model_config.get("env_prefix", ""))
+        problems = "; ".join(
+            f"{prefix}{'__'.join(str(part) for part in item['loc']).upper()}: {item['msg']}" for item in error.errors()
+        )
+        raise ConfigurationError(
+            f"Settings of {kind.__name__} are not usable: {problems}.",
+            remedy="Set the variables named above, or start the embedded stack with `recsys up`, which generates them.",
+        ) from None
+
+
+@lru_cache
+def pipeline() -> PipelineSettings:
+    """The pipeline's settings, read once per process."""
+    return load(PipelineSettings)

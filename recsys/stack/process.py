@@ -1,0 +1,59 @@
+"""Small facts about processes and ports that the embedded servers share."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from recsys.errors import ConfigurationError
+
+# Postgres refuses to run as root, as in a container; then it runs as this user.
+UNPRIVILEGED_USER = "recsys"
+
+
+def tool(name: str) -> Path:
+    """The path of a program that one of our wheels installed beside the interpreter, or that the system has.
+
+    Raises:
+        ConfigurationError: it is in neither place.
+    """
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise ConfigurationError(
+            f"The program {name!r} is missing.", remedy="Install the requirements: `make install`."
+        )
+    return Path(found)
+
+
+def free_port() -> int:
+    """A port on 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def unprivileged() -> str | None:
+    """The user to run Postgres as when we are root (created if need be); None when we are not root."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        pwd.getpwnam(UNPRIVILEGED_USER)
+    except KeyError:
+        subprocess.run(
+            ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", UNPRIVILEGED_USER],
+            check=True,
+        )
+    return UNPRIVILEGED_USER
+
+
+def open_path_for(path: Path) -> None:
+    """Let other users walk through the parents of `path` (they still cannot list them)."""
+    for parent in path.resolve().parents:
+        mode = parent.stat().st_mode
+        if not mode & 0o001 and os.stat(parent).st_uid == os.geteuid():
+            parent.chmod(mode | 0o001)

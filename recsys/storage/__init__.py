@@ -1,0 +1,1 @@
+"""The two places data lives: Postgres and the object store."""
