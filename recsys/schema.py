@@ -11,6 +11,7 @@ class Columns:
 
     USER = "user_id"
     ITEM = "item_id"
+    SIMILAR_ITEM = "similar_item_id"  # beside ITEM, in frames of neighbours
     TIMESTAMP = "timestamp"  # polars Datetime("ms", "UTC") in prepared frames
     TIMESTAMP_MS = "timestamp_ms"  # milliseconds since the epoch, in raw tables and over HTTP
     EVENT_TYPE = "event_type"
@@ -22,6 +23,7 @@ class Columns:
     CATEGORY = "category_id"
     PARENT_CATEGORY = "parent_category_id"
     IS_AVAILABLE = "is_available"
+    TITLE = "title"
     KEY = "key"
     ITEMS = "item_ids"
     SCORES = "scores"
@@ -40,7 +42,7 @@ class EventType(StrEnum):
     PURCHASE = "purchase"
 
 
-# The reference pipelines' ratings: floating point, because 8-bit integers wrap when summed and truncate weights below 1.
+# The reference ratings, in floating point: 8-bit integers wrap when summed and truncate weights below 1.
 EVENT_WEIGHTS: dict[EventType, float] = {
     EventType.VIEW: 1.0,
     EventType.ADD_TO_CART: 3.0,
@@ -54,6 +56,15 @@ class RawTable(StrEnum):
     EVENTS = "events"
     ITEM_PROPERTIES = "item_properties"
     CATEGORY_TREE = "category_tree"
+
+
+class Property(StrEnum):
+    """Item properties that mean something to the pipeline; loaders translate a shop's own names to these."""
+
+    CATEGORY = "categoryid"  # a category id
+    AVAILABLE = "available"  # "1" or "0"
+    PRICE = "price"  # a plain decimal
+    TITLE = "title"
 
 
 class RecommendationTable(StrEnum):
