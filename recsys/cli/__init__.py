@@ -2,28 +2,20 @@
 
 import importlib
 import logging
-import sys
 
 import typer
-from rich.console import Console
 
-from recsys.errors import RecsysError
+from recsys.console import console, errors, plain_errors
 
-console = Console()
-errors = Console(stderr=True)
+__all__ = ["app", "console", "errors"]
 
 
 class _Cli(typer.Typer):
     """Prints our own errors as one clear line instead of a traceback."""
 
     def __call__(self, *args: object, **kwargs: object) -> object:
-        try:
+        with plain_errors():
             return super().__call__(*args, **kwargs)
-        except RecsysError as error:
-            errors.print(f"[bold red]Error:[/] {error.message}", highlight=False, markup=True)
-            if error.remedy:
-                errors.print(f"[bold]What to do:[/] {error.remedy}", highlight=False)
-            sys.exit(1)
 
 
 app = _Cli(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
@@ -39,5 +31,5 @@ def main(verbose: bool = typer.Option(False, "--verbose", "-v", help="Log what h
 
 
 # Each module adds its commands to `app` (or a group of its own) when imported.
-for _module in ("load", "run", "versions", "stack", "bench"):
+for _module in ("load", "run", "versions", "stack", "bench", "keys"):
     importlib.import_module(f"recsys.cli.{_module}")
