@@ -1,0 +1,26 @@
+"""What every command line shares: where it prints, and how an error of ours ends it."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from recsys.errors import RecsysError
+
+console = Console()
+errors = Console(stderr=True)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Print our own errors as one clear line instead of a traceback, and exit with 1."""
+    try:
+        yield
+    except RecsysError as error:
+        errors.print("[bold red]Error:[/]", end=" ")
+        errors.print(error.message, markup=False, highlight=False)
+        if error.remedy:
+            errors.print("[bold]What to do:[/]", end=" ")
+            errors.print(error.remedy, markup=False, highlight=False)
+        sys.exit(1)
