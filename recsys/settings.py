@@ -130,28 +130,28 @@ class PrepareSettings(BaseModel):
 class AlsSettings(BaseModel):
     """Step 2. Hu, Koren, Volinsky 2008, as implemented by `implicit`."""
 
-    factors: int = Field(64, ge=1, le=1024)
-    iterations: int = Field(10, ge=1, le=200)
-    regularization: float = Field(0.05, ge=0)
+    factors: int = Field(64, ge=1, le=1024, description="Numbers that describe a user and an item.")
+    iterations: int = Field(10, ge=1, le=200, description="Alternations between users and items.")
+    regularization: float = Field(0.05, ge=0, description="Pulls factors of rarely seen users and items to zero.")
     alpha: float = Field(10.0, gt=0, description="Confidence per unit of rating.")
     min_user_items: int = Field(
         2, ge=1, description="Users with fewer distinct items are not trained on (they are folded in)."
     )
     min_item_users: int = Field(2, ge=1, description="Items with fewer users are not trained on.")
-    seed: int = 42
+    seed: int = Field(42, description="Seed of the random start; the same seed and data give the same model.")
 
 
 class DefaultSettings(BaseModel):
     """Step 3."""
 
-    size: int = Field(100, ge=1, le=1000)
+    size: int = Field(100, ge=1, le=1000, description="Items per list.")
     half_life_days: float = Field(7.0, gt=0, description="An event's weight halves every so many days.")
 
 
 class PersonalizedSettings(BaseModel):
     """Step 4."""
 
-    size: int = Field(100, ge=1, le=1000)
+    size: int = Field(100, ge=1, le=1000, description="Items per user.")
     min_items: int = Field(3, ge=1, description="Users with fewer distinct items get no personalized list.")
     drop_seen: bool = Field(False, description="Also leave out items merely viewed or put in the cart.")
     max_memory_mb: int = Field(256, ge=16, description="Bound on the score matrix held at a time.")
@@ -160,17 +160,17 @@ class PersonalizedSettings(BaseModel):
 class I2ISettings(BaseModel):
     """Step 5."""
 
-    size: int = Field(50, ge=1, le=1000)
+    size: int = Field(50, ge=1, le=1000, description="Items per user.")
     min_items: int = Field(1, ge=1, description="Users with fewer distinct items get no list.")
     history: int = Field(20, ge=1, description="How many of a user's last items count.")
-    half_life_days: float = Field(7.0, gt=0)
-    drop_seen: bool = True
+    half_life_days: float = Field(7.0, gt=0, description="The weight of what a user did halves every so many days.")
+    drop_seen: bool = Field(True, description="Also leave out items merely viewed or put in the cart.")
 
 
 class SimilarSettings(BaseModel):
     """Step 6."""
 
-    size: int = Field(50, ge=1, le=1000)
+    size: int = Field(50, ge=1, le=1000, description="Neighbours per item.")
     half_life_days: float = Field(60.0, gt=0, description="Old co-occurrences count less.")
     max_history: int = Field(100, ge=2, description="Longest user history that counts; bounds the work per user.")
     shrinkage: float = Field(2.0, ge=0, description="Damps the similarity of rarely seen items.")
@@ -179,22 +179,24 @@ class SimilarSettings(BaseModel):
 class RankerSettings(BaseModel):
     """Step 7."""
 
-    size: int = Field(100, ge=1, le=1000)
-    candidates_per_source: int = Field(100, ge=1, le=1000)
+    size: int = Field(100, ge=1, le=1000, description="Items per user.")
+    candidates_per_source: int = Field(
+        100, ge=1, le=1000, description="Items taken from each of the lists of steps 3, 4 and 5 per user."
+    )
     target_days: float = Field(14.0, gt=0, description="Length of the window that targets are taken from.")
-    negatives_per_positive: int = Field(20, ge=1)
-    max_train_rows: int = Field(1_000_000, ge=100)
-    iterations: int = Field(200, ge=1)
-    depth: int = Field(6, ge=1, le=12)
-    learning_rate: float = Field(0.1, gt=0, le=1)
+    negatives_per_positive: int = Field(20, ge=1, description="Candidates not acted on, sampled per one acted on.")
+    max_train_rows: int = Field(1_000_000, ge=100, description="Rows trained on at most.")
+    iterations: int = Field(200, ge=1, description="Trees.")
+    depth: int = Field(6, ge=1, le=12, description="Depth of a tree.")
+    learning_rate: float = Field(0.1, gt=0, le=1, description="Share of each tree's correction that is kept.")
     max_memory_mb: int = Field(512, ge=16, description="Bound on the feature frame held at a time.")
-    seed: int = 42
+    seed: int = Field(42, description="Seed of sampling and training.")
 
 
 class GateSettings(BaseModel):
     """When a new model may replace the one in service."""
 
-    metric: str = "ndcg@10"
+    metric: str = Field("ndcg@10", description="The measurement that decides; higher is better.")
     window_days: float = Field(7.0, gt=0, description="Length of the newest window that both models are evaluated on.")
     max_relative_loss: float = Field(0.02, ge=0, le=1, description="Loss of the metric that is still accepted.")
     max_users: int = Field(10_000, ge=1, description="Evaluate on a sample of at most this many users.")
