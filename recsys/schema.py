@@ -77,6 +77,15 @@ class RecommendationTable(StrEnum):
     RANKED = "ranked_recommendations"  # key: user id; reasons: the sources each candidate came from
 
 
+class SnapshotTable(StrEnum):
+    """Published like the five, but only as a snapshot file: nobody asks Postgres for it."""
+
+    PURCHASES = "user_purchases"  # key: user id; item_ids: everything bought so far, newest first; no scores
+
+
+PublishedTable = RecommendationTable | SnapshotTable
+
+
 class Source(StrEnum):
     """Where an item of an answer came from, in the order the home placement prefers them."""
 

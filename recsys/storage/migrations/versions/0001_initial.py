@@ -71,6 +71,7 @@ create table raw.collected_events (
     quantity          real,
     recommendation_id text,
     ingested_at       timestamptz not null default clock_timestamp(),
+    txid              xid8 not null default pg_current_xact_id(), -- lets a follower ask for what it has not seen yet
     primary key (dataset, event_id),
     check (user_id is not null or session_id is not null)
 );
@@ -148,13 +149,15 @@ create table recs.item_state (
     is_available boolean not null,
     price        real,
     changed_at   timestamptz not null default clock_timestamp(),
+    txid         xid8 not null default pg_current_xact_id(), -- lets a follower ask for what it has not seen yet
     primary key (dataset, item_id)
 );
-create index item_state_by_change on recs.item_state (changed_at);
+create index item_state_by_change on recs.item_state (txid);
 
 create function recs.touch_item_state() returns trigger language plpgsql as $$
 begin
     new.changed_at := clock_timestamp();
+    new.txid := pg_current_xact_id();
     return new;
 end $$;
 create trigger item_state_touched before update on recs.item_state
