@@ -4,13 +4,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg2
 import psycopg2.extensions
-import sqlalchemy
 
 from recsys.errors import UnavailableError
 from recsys.settings import PostgresSettings
+
+if TYPE_CHECKING:
+    import sqlalchemy
 
 Connection = psycopg2.extensions.connection
 Cursor = psycopg2.extensions.cursor
@@ -68,8 +71,11 @@ def wait(settings: PostgresSettings, say: Callable[[str], None]) -> None:
             time.sleep(0.5)
 
 
-def engine_url(settings: PostgresSettings) -> sqlalchemy.URL:
+def engine_url(settings: PostgresSettings) -> "sqlalchemy.URL":
     """The address for SQLAlchemy; it names psycopg2, because a bare `postgresql://` means psycopg 3 since 2.1."""
+    # Imported where used: the service's thin image does not carry it, and a small script need not wait for it.
+    import sqlalchemy
+
     return sqlalchemy.URL.create(
         "postgresql+psycopg2",
         username=settings.user,
@@ -82,7 +88,7 @@ def engine_url(settings: PostgresSettings) -> sqlalchemy.URL:
 
 def migrate(settings: PostgresSettings) -> None:
     """Bring the schema to the newest revision; safe to call at every start and from several processes at once."""
-    # Imported here: only the commands that migrate need alembic, the service's thin image does not carry it.
+    import sqlalchemy
     from alembic import command
     from alembic.config import Config
 
