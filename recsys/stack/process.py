@@ -54,6 +54,6 @@ def unprivileged() -> str | None:
 def open_path_for(path: Path) -> None:
     """Let other users walk through the parents of `path` (they still cannot list them)."""
     for parent in path.resolve().parents:
-        mode = parent.stat().st_mode
-        if not mode & 0o001 and os.stat(parent).st_uid == os.geteuid():
-            parent.chmod(mode | 0o001)
+        status = parent.stat()
+        if not status.st_mode & 0o001 and status.st_uid == os.geteuid():
+            parent.chmod(status.st_mode | 0o001)
