@@ -46,7 +46,7 @@ def _notify(context: Mapping[str, Any], outcome: str) -> None:
             return
         dag, run_id = context["dag"], context["run_id"]
         title = f"{dag.dag_display_name} {outcome}"
-        send(settings, message(title, run_id, _recorded(run_id, dag.task_ids)))
+        send(settings, settings.token.get_secret_value(), message(title, run_id, _recorded(run_id, dag.task_ids)))
     except RecsysError as error:
         log.warning("No Telegram message sent: %s", error)
 
@@ -79,19 +79,15 @@ def message(title: str, run_id: str, outcomes: "Sequence[StepOutcome]") -> str:
     return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "…"
 
 
-def send(settings: TelegramSettings, text: str) -> None:
+def send(settings: TelegramSettings, token: str, text: str) -> None:
     """Send one message; what goes wrong is logged without the address."""
-    assert settings.token is not None
-    token = urllib.parse.quote(settings.token.get_secret_value(), safe=":")
-    request = urllib.request.Request(
-        f"{settings.api_url}/bot{token}/sendMessage",
-        json.dumps({"chat_id": settings.chat_id, "text": text}).encode(),
-        {"Content-Type": "application/json"},
-    )
+    url = f"{settings.api_url}/bot{urllib.parse.quote(token, safe=':')}/sendMessage"
+    body = json.dumps({"chat_id": settings.chat_id, "text": text}).encode()
     try:
-        with urllib.request.urlopen(request, timeout=settings.timeout_s) as answer:
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - a setting
+        with urllib.request.urlopen(request, timeout=settings.timeout_s) as answer:  # noqa: S310
             answer.read()
     except urllib.error.HTTPError as error:
-        log.warning("Telegram refused the message with status %s; check TELEGRAM_TOKEN and _CHAT_ID.", error.code)
+        log.warning("Telegram refused the message with status %s: see TELEGRAM_TOKEN and TELEGRAM_CHAT_ID.", error.code)
     except (OSError, http.client.HTTPException, ValueError) as error:
         log.warning("Telegram was not reached (%s); the message is lost.", type(error).__name__)

@@ -1,5 +1,6 @@
 """Builds DAGs and their tasks from the steps of `recsys.pipeline`: one task calls one step."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from recsys.settings import PipelineSettings, load
 
 if TYPE_CHECKING:
     from recsys.pipeline.context import RunContext
+
+log = logging.getLogger(__name__)
 
 # A server that is away may come back; wrong data, a missing input or a wrong setting stays so however often we try.
 RETRY_POLICY = ExceptionRetryPolicy(
@@ -93,7 +96,7 @@ def step_task(
             outlet_events[writes].extra = summary
         return summary
 
-    return run()
+    return run()  # type: ignore[call-arg]
 
 
 def model_task(step: Step, asset: Asset) -> Any:
@@ -111,7 +114,7 @@ def model_task(step: Step, asset: Asset) -> Any:
         outlet_events[asset].extra = {"output": model}
         return model
 
-    return say()
+    return say()  # type: ignore[call-arg]
 
 
 def wait_task(steps: Sequence[Step], *, doc: str) -> Any:
@@ -124,7 +127,8 @@ def wait_task(steps: Sequence[Step], *, doc: str) -> Any:
         from recsys.pipeline import history
 
         late = history.out_of_date(_context(run_id, params), steps, Step.PREPARE_DATASET)
-        print(f"Out of date: {', '.join(late) or 'nothing'}.")
+        if late:
+            log.info("Still waiting for %s.", ", ".join(late))
         return PokeReturnValue(is_done=not late)
 
-    return wait()
+    return wait()  # type: ignore[call-arg]

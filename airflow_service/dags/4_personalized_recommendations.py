@@ -20,7 +20,7 @@ with pipeline_dag(
 ):
     step_task(
         Step.PERSONALIZED,
-        doc="Users' histories × the ALS model → a new version of `personalized_recommendations`.",
+        doc="Users' histories and the ALS model → a new version of `personalized_recommendations`.",
         reads=[assets.PREPARED_DATASET, assets.ALS_MODEL],
         writes=assets.PERSONALIZED,
         timeout=timedelta(hours=2),

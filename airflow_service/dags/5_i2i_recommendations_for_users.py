@@ -20,7 +20,7 @@ with pipeline_dag(
 ):
     step_task(
         Step.I2I,
-        doc="Users' recent items × their neighbours → a new version of `i2i_recommendations`.",
+        doc="Users' recent items and their neighbours → a new version of `i2i_recommendations`.",
         reads=[assets.PREPARED_DATASET, assets.SIMILAR],
         writes=assets.I2I,
         timeout=timedelta(hours=2),

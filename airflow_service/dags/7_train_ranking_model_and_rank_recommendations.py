@@ -35,7 +35,7 @@ with pipeline_dag(
 ):
     wait = wait_task(
         [Step.DEFAULT, Step.PERSONALIZED, Step.I2I],
-        doc="Holds until the three lists are newer than the prepared dataset; after an hour goes on with what is there.",
+        doc="Holds until the three lists are newer than the prepared dataset; after an hour goes on as is.",
     )
     train = step_task(
         Step.TRAIN_RANKER,
@@ -49,7 +49,7 @@ with pipeline_dag(
     )
     rank = step_task(
         Step.RANK,
-        doc="Candidates of every user × the ranker in service → a new version of `ranked_recommendations`.",
+        doc="Candidates of every user and the ranker in service → a new version of `ranked_recommendations`.",
         reads=[assets.PREPARED_DATASET, assets.RANKER, *LISTS],
         writes=assets.RANKED,
         timeout=timedelta(hours=2),

@@ -43,6 +43,5 @@ def out_of_date(context: RunContext, steps: Sequence[Step], source: Step) -> lis
             (context.dataset, [str(step) for step in (*steps, source)]),
         )
         newest = dict(cursor.fetchall())
-    return [
-        step for step in steps if str(step) not in newest or str(source) in newest and newest[step] < newest[source]
-    ]
+    made = newest.get(str(source))
+    return [step for step in steps if str(step) not in newest or (made is not None and newest[str(step)] < made)]
