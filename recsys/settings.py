@@ -133,7 +133,8 @@ class AlsSettings(BaseModel):
     factors: int = Field(64, ge=1, le=1024, description="Numbers that describe a user and an item.")
     iterations: int = Field(10, ge=1, le=200, description="Alternations between users and items.")
     regularization: float = Field(0.05, ge=0, description="Pulls factors of rarely seen users and items to zero.")
-    alpha: float = Field(10.0, gt=0, description="Confidence per unit of rating.")
+    alpha: float = Field(5.0, gt=0, description="Confidence per unit of weight.")
+    half_life_days: float = Field(30.0, gt=0, description="An event's weight halves every so many days.")
     min_user_items: int = Field(
         2, ge=1, description="Users with fewer distinct items are not trained on (they are folded in)."
     )
@@ -199,6 +200,7 @@ class GateSettings(BaseModel):
     metric: str = Field("ndcg@10", description="The measurement that decides; higher is better.")
     window_days: float = Field(7.0, gt=0, description="Length of the newest window that both models are evaluated on.")
     max_relative_loss: float = Field(0.02, ge=0, le=1, description="Loss of the metric that is still accepted.")
+    min_users: int = Field(50, ge=1, description="With fewer users in the window the champion stays: chance would decide.")
     max_users: int = Field(10_000, ge=1, description="Evaluate on a sample of at most this many users.")
 
 
