@@ -1,42 +1,23 @@
-"""Real servers shared by the whole test session: Postgres (schema migrated) and S3, on free ports, in a temporary folder.
+"""Real servers shared by the test session (Postgres with its schema, and S3), on free ports, in temporary folders.
 
-Each test that asks for `database` or `bucket` gets a database or bucket of its own, so tests never see each other's rows.
+A test that asks for `database` or `bucket` gets one of its own, so tests never see each other's rows.
 """
 
 import os
 import secrets
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
 import pytest
 
 from recsys.settings import MlflowSettings, ObjectStoreSettings, PipelineSettings, PostgresSettings
-from recsys.stack import postgres_server, s3_server
-from recsys.stack.process import free_port, unprivileged
+from recsys.stack import temporary
 from recsys.storage import postgres
 from recsys.storage.object_store import ObjectStore
 
 SHARED_DATA = Path(os.environ.get("RECSYS_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
-
-
-@contextmanager
-def running(command: list[str], log: Path, **options: object) -> Iterator[subprocess.Popen[bytes]]:
-    """A child process for the length of the block, its output in `log`."""
-    with log.open("ab") as output:
-        child = subprocess.Popen(command, stdout=output, stderr=output, **options)  # type: ignore[call-overload]
-    try:
-        yield child
-    finally:
-        child.terminate()
-        try:
-            child.wait(15)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,24 +34,9 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def postgres_server_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresSettings]:
     """A running Postgres server with a migrated template database; tests use `database` instead."""
     folder = tmp_path_factory.mktemp("postgres")
-    for parent in [folder, *folder.parents[:3]]:
-        if parent.stat().st_uid == os.geteuid():
-            parent.chmod(0o755)
-    settings = PostgresSettings(
-        port=free_port(),
-        database="template_recsys",
-        user="recsys",
-        password=secrets.token_hex(12),
-        connect_timeout_s=30,
-    )
-    secret = settings.password.get_secret_value()
-    postgres_server.initialise(folder / "data", "recsys", secret)
-    quick = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
-    command = [*postgres_server.command(folder / "data", settings.port), *quick]
-    with running(command, folder / "log", user=unprivileged(), cwd="/"):
-        admin = settings.model_copy(update={"database": "postgres"})
-        postgres.wait(admin, print)
+    with temporary.postgres_in(folder, "fsync=off", "synchronous_commit=off", "full_page_writes=off") as admin:
         execute(admin, "create database template_recsys")
+        settings = admin.model_copy(update={"database": "template_recsys"})
         postgres.migrate(settings)
         yield settings
 
@@ -97,18 +63,7 @@ def database(postgres_server_settings: PostgresSettings) -> Iterator[PostgresSet
 @pytest.fixture(scope="session")
 def s3_server_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStoreSettings]:
     """A running S3 server; tests use `bucket` instead."""
-    folder = tmp_path_factory.mktemp("s3")
-    settings = ObjectStoreSettings(
-        endpoint_url=f"http://127.0.0.1:{free_port()}",
-        access_key="test",
-        secret_key=secrets.token_hex(16),
-        bucket="test",
-    )
-    port = int(str(settings.endpoint_url).rsplit(":", 1)[1])
-    environment = os.environ | s3_server.environment(settings.access_key, settings.secret_key.get_secret_value())
-    (folder / "root").mkdir()
-    with running(s3_server.command(folder / "root", port), folder / "log", env=environment):
-        ObjectStore(settings).wait(print)
+    with temporary.s3_in(tmp_path_factory.mktemp("s3")) as settings:
         yield settings
 
 

@@ -59,7 +59,15 @@ def initialise(data: Path, user: str, password: str) -> None:
             secret.name,
         ]
         command += ["-E", "UTF8", "--locale=C.UTF-8", "--data-checksums"]
-        done = subprocess.run(command, user=owner, capture_output=True, text=True, cwd=data)
+        done = subprocess.run(
+            command,
+            user=owner,
+            group=owner,
+            extra_groups=[] if owner else None,
+            capture_output=True,
+            text=True,
+            cwd=data,
+        )
     if done.returncode != 0:
         raise UnavailableError(f"initdb failed in {data}: {done.stderr.strip() or done.stdout.strip()}")
 
