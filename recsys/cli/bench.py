@@ -1,1 +1,43 @@
-"""To be written."""
+"""`recsys bench …`: measures the suite; figures that hold are written down in docs/benchmarks.md."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recsys.cli import app, console
+
+bench = typer.Typer(no_args_is_help=True, help="Measure the suite on this machine.")
+app.add_typer(bench, name="bench")
+
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file, as one object.")]
+
+
+def report(figures: dict[str, object], file: Path | None) -> None:
+    """Print the figures and, if asked, write them as JSON."""
+    console.print_json(json.dumps(figures))
+    if file is not None:
+        file.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+@bench.command()
+def pipeline(
+    users: Annotated[int, typer.Option(min=100)] = 1_400_000,
+    items: Annotated[int, typer.Option(min=100)] = 235_000,
+    events: Annotated[int, typer.Option(min=1_000)] = 2_750_000,
+    property_rows: Annotated[int, typer.Option(min=1_000)] = 20_000_000,
+    seed: int = 1,
+    growth: Annotated[bool, typer.Option(help="Also run a tenth of the size and report the ratios.")] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Load a simulated shop of RetailRocket's size and run all steps, each in a process of its own."""
+    from recsys.bench import pipeline as benchmark
+
+    size = benchmark.Size(users, items, events, property_rows)
+    tenth = benchmark.measure(size.tenth(), seed) if growth else None
+    full = benchmark.measure(size, seed)
+    figures = full.flat()
+    if tenth:
+        figures["growth"] = benchmark.growth(full, tenth)
+    report(figures, json_file)
