@@ -98,6 +98,7 @@ def plan(settings: StackSettings) -> dict[str, str]:
 def write(variables: dict[str, str]) -> None:
     """Replace the env file; make the password of Airflow's user if there is none."""
     home().mkdir(parents=True, exist_ok=True)
+    home().chmod(0o711)  # nobody lists it, yet Postgres reaches its own folder when it runs as another user
     write_private(env_file(), HEADER + "".join(f"{name}={_quoted(value)}\n" for name, value in variables.items()))
     if not airflow_password_file().exists():
         write_private(airflow_password_file(), json.dumps({AIRFLOW_USER: secrets.token_urlsafe(15)}) + "\n")

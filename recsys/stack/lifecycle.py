@@ -7,7 +7,7 @@ from itertools import groupby
 
 from recsys.errors import ConfigurationError, UnavailableError
 from recsys.settings import PostgresSettings, home, load
-from recsys.stack import databases, environment, postgres_server, preflight, supervisor
+from recsys.stack import databases, environment, keys, postgres_server, preflight, supervisor
 from recsys.stack.services import SERVICES, Service
 from recsys.stack.settings import StackSettings
 
@@ -29,6 +29,7 @@ def up(say: Say) -> StackSettings:
     if supervisor.pid() is None:
         preflight.check(settings)
         environment.write(variables)
+        keys.ensure()
         secret = load(PostgresSettings).password.get_secret_value()
         postgres_server.initialise(home().absolute() / "postgres", "recsys", secret)
         (home() / "s3").mkdir(exist_ok=True)
