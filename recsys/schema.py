@@ -105,6 +105,7 @@ class Reason(StrEnum):
     SIMILAR_TO_ITEM = "similar_to_item"
     POPULAR = "popular"
     POPULAR_IN_CATEGORY = "popular_in_category"
+    FROM_CATALOGUE = "from_catalogue"  # nothing better is left to show
 
 
 class Placement(StrEnum):
