@@ -6,13 +6,17 @@ A test that asks for `database` or `bucket` gets one of its own, so tests never 
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import psycopg2
 import pytest
 
 from recsys.settings import MlflowSettings, ObjectStoreSettings, PipelineSettings, PostgresSettings
+from recsys.sources.loader import load_source
+from recsys.sources.report import LoadReport
+from recsys.sources.simulator import Simulator, Sizes
 from recsys.stack import temporary
 from recsys.storage import postgres
 from recsys.storage.object_store import ObjectStore
@@ -85,6 +89,17 @@ def mlflow_settings(tmp_path: Path) -> MlflowSettings:
 def pipeline_settings() -> PipelineSettings:
     """Defaults, whatever the developer's environment says."""
     return PipelineSettings(_env_file=None)  # type: ignore[call-arg]
+
+
+@pytest.fixture
+def load_simulated_shop(database: PostgresSettings) -> Callable[..., LoadReport]:
+    """Loads a small simulated shop into `database`; takes `dataset`, `end` and the sizes of `Sizes`."""
+
+    def load(*, dataset: str | None = None, end: datetime | None = None, **sizes: int) -> LoadReport:
+        small = {"users": 200, "items": 80, "events": 3_000, "days": 30, "property_rows": 2_000}
+        return load_source(Simulator(Sizes(**small | sizes), end), database, dataset=dataset)
+
+    return load
 
 
 def wait_until(condition: object, seconds: float = 10.0, every: float = 0.05) -> None:

@@ -1,0 +1,141 @@
+"""CSV as text columns, a block at a time, with the line number of every row.
+
+Nothing is guessed and nothing is dropped: every column is text, and rows with too many fields are kept and marked.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from recsys.errors import BadInputError
+from recsys.sources.base import LINE
+from recsys.sources.files import DataFile
+
+# Holds what a row has beyond the header's columns; a rule rejects such rows.
+SURPLUS = "surplus fields"
+
+MAX_ROW_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class TextRows:
+    """Rows of a CSV file: `line`, the header's columns as text (empty is null), `surplus fields`."""
+
+    frame: pl.DataFrame
+    position: int
+
+
+def read(file: DataFile, separator: str = ",") -> Iterator[TextRows]:
+    """All rows after the header; blank lines are skipped.
+
+    Raises:
+        BadInputError: the file is empty, has no rows after its header, names a column twice, or is not UTF-8.
+    """
+    columns: list[str] = []
+    line, position, found = 1, 0, False
+    for block in _whole_rows(file):
+        position += len(block)
+        text = _decode(block, file, line)
+        if not columns:
+            header, _, text = text.partition("\n")
+            columns = _header(header, file, separator)
+            line += 1
+        if '"' in text:
+            frame, line = _parse_quoted(text, columns, separator, line)
+        else:
+            frame, line = _parse_plain(text, columns, separator, line)
+        if frame.height:
+            found = True
+            yield TextRows(frame, position)
+    if not columns:
+        raise BadInputError(f"{file.name} is empty.", remedy="Export it again; a header and rows are expected.")
+    if not found:
+        raise BadInputError(f"{file.name} has a header but no rows.", remedy="Export it again with its rows.")
+
+
+def _whole_rows(file: DataFile) -> Iterator[bytes]:
+    """The file's bytes, cut only between rows: at a line end that has an even number of quotes before it."""
+    rest = b""
+    for block in file.blocks():
+        data = rest + block
+        end = data.rfind(b"\n") + 1
+        quotes = data.count(b'"', 0, end)
+        cut = end
+        while quotes % 2 and cut:
+            earlier = data.rfind(b"\n", 0, cut - 1) + 1
+            quotes -= data.count(b'"', earlier, cut)
+            cut = earlier
+        # No such line end in megabytes of text means a stray quote, not one giant field.
+        cut = cut or end
+        rest = data[cut:]
+        if cut:
+            yield data[:cut]
+        elif len(rest) > MAX_ROW_BYTES:
+            raise BadInputError(
+                f"{file.name} has a row longer than {MAX_ROW_BYTES >> 20} MB.", remedy="Give a CSV file of text lines."
+            )
+    if rest:
+        yield rest
+
+
+def _decode(block: bytes, file: DataFile, line: int) -> str:
+    try:
+        text = block.decode("utf-8-sig" if line == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        bad = line + block.count(b"\n", 0, error.start)
+        raise BadInputError(
+            f"{file.name}, line {bad}: byte 0x{block[error.start]:02x} is not UTF-8 text.",
+            remedy="Save the file as UTF-8, for example: iconv -f LATIN1 -t UTF-8 old.csv > new.csv",
+        ) from error
+    return text
+
+
+def _header(line: str, file: DataFile, separator: str) -> list[str]:
+    columns = [name.strip() for name in next(csv.reader([line], delimiter=separator), [])]
+    if not columns:
+        raise BadInputError(f"{file.name} has no header in its first line.", remedy="Put the column names there.")
+    if len(set(columns)) < len(columns):
+        twice = next(name for name in columns if columns.count(name) > 1)
+        raise BadInputError(f"{file.name} names the column {twice!r} twice.", remedy="Rename one of them.")
+    return columns
+
+
+def _parse_plain(text: str, columns: list[str], separator: str, line: int) -> tuple[pl.DataFrame, int]:
+    """Text without quotes, where every line is a row: the fast way."""
+    if not text:
+        return pl.DataFrame(), line
+    frame = pl.read_csv(
+        io.StringIO(text),
+        has_header=False,
+        separator=separator,
+        quote_char=None,
+        schema=dict.fromkeys([*columns, SURPLUS], pl.String),
+        truncate_ragged_lines=True,
+        missing_columns="insert",
+        row_index_name=LINE,
+        row_index_offset=line,
+    )
+    following = line + frame.height
+    return frame.with_columns(pl.col(LINE).cast(pl.Int64)).filter(
+        ~pl.all_horizontal(pl.exclude(LINE).is_null())
+    ), following
+
+
+def _parse_quoted(text: str, columns: list[str], separator: str, line: int) -> tuple[pl.DataFrame, int]:
+    """Text with quotes: fields may hold separators, line ends and (doubled) quotes."""
+    width = len(columns)
+    csv.field_size_limit(len(text) + 1)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    rows: list[list[object]] = []
+    start = line
+    for fields in reader:
+        if any(fields):
+            surplus = separator.join(fields[width:]) if len(fields) > width else None
+            padding = [None] * (width - len(fields))
+            rows.append([start, *(field or None for field in fields[:width]), *padding, surplus])
+        start = line + reader.line_num
+    schema = {LINE: pl.Int64, **dict.fromkeys([*columns, SURPLUS], pl.String)}
+    return pl.DataFrame(rows, schema=schema, orient="row"), start
