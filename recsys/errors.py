@@ -38,5 +38,9 @@ class UnavailableError(RecsysError):
     """A server (Postgres, the object store, MLflow) did not answer in time."""
 
 
+class ConflictError(RecsysError):
+    """Somebody else is doing the same thing at this moment."""
+
+
 class IntegrityError(RecsysError):
     """Stored data does not match its own checksum or counts; it is refused."""

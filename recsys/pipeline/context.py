@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from recsys.schema import Step
 from recsys.settings import MlflowSettings, ObjectStoreSettings, PipelineSettings, PostgresSettings, load
 from recsys.storage import postgres
 from recsys.storage.object_store import ObjectStore
+from recsys.storage.workspace import workspace
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,9 @@ class RunContext:
 
     @contextlib.contextmanager
     def workspace(self) -> Iterator[Path]:
-        """A folder for this step's temporary files, removed at the end."""
-        with tempfile.TemporaryDirectory(prefix="recsys-") as folder:
-            yield Path(folder)
+        """A folder for this step's temporary files, removed at the end, or by the next step if this one is killed."""
+        with workspace() as folder:
+            yield folder
 
     def record_start(self, step: Step) -> None:
         """Note that the step is running; a re-run of the same run starts it anew."""
