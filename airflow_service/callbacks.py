@@ -74,7 +74,10 @@ def message(title: str, run_id: str, outcomes: "Sequence[StepOutcome]") -> str:
         lines += ["", f"{outcome.step}: {outcome.status} {summary.get('output') or ''}".rstrip()]
         lines += [f"  {name} = {count:,}" for name, count in summary.get("rows", {}).items()]
         lines += [f"  {name} = {value:.4g}" for name, value in summary.get("metrics", {}).items()]
-        lines += [f"  {summary[note]}" for note in ("gate", "error") if note in summary]
+        if gate := summary.get("gate"):
+            lines.append(f"  gate: {gate['decision']} ({gate['reason']})")
+        if error := summary.get("error"):
+            lines.append(f"  {error}")
     text = "\n".join(lines)
     return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "…"
 

@@ -121,7 +121,13 @@ def wait_task(steps: Sequence[Step], *, doc: str) -> Any:
     """Add the task that waits until `steps` have run on the newest prepared dataset; it gives up after an hour."""
 
     @task.sensor(
-        task_id="wait_for_lists", doc_md=doc, poke_interval=30, timeout=3600, mode="reschedule", soft_fail=True
+        task_id="wait_for_lists",
+        doc_md=doc,
+        execution_timeout=timedelta(minutes=5),
+        poke_interval=30,
+        timeout=3600,
+        mode="reschedule",
+        soft_fail=True,
     )
     def wait(*, run_id: str, params: dict[str, Any]) -> PokeReturnValue:
         from recsys.pipeline import history

@@ -28,7 +28,9 @@ with pipeline_dag(
         assets=assets.DEFAULT & assets.PERSONALIZED & assets.I2I,
     ),
     params={
-        "train": Param(True, "Runs that are not started by assets train first.", type="boolean", section="Run"),
+        "train": Param(
+            True, "Runs not started by assets train before they rank.", type="boolean", title="Train", section="Run"
+        ),
         **params_for("ranker", "gate", "publish"),
     },
     tags=["model", "recommendations"],
