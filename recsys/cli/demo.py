@@ -1,7 +1,10 @@
 """`recsys demo`: the whole suite at work, and where to look at it."""
 
+import json
+import shlex
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from rich.table import Table
 
@@ -39,16 +42,19 @@ def _show_addresses(settings: StackSettings) -> None:
 def _show_requests(settings: StackSettings, example: stack_demo.Example) -> None:
     """Lines to paste into a shell; printed plainly, because rich would wrap them."""
     api = f"http://{HOST}:{settings.api_port}/v1"
-    event = f'{{"event_id": "demo-1", "event_type": "view", "user_id": "guest-1", "item_id": "{example.item_id}"}}'
+    # Ids come from the shop's data and end up in the reader's shell: quoted for both.
+    user, item = quote(example.user_id, safe=""), quote(example.item_id, safe="")
+    click = {"event_id": "demo-1", "event_type": "view", "user_id": "guest-1", "item_id": example.item_id}
+    event = shlex.quote(json.dumps(click))
     console.print(
         "\nThree requests to try: a known user's list, an item's neighbours, a guest's first click and its effect."
     )
     print(  # noqa: T201
         f"""
   . {_short(keys.plain_file())}
-  curl -s -H "X-API-Key: $SHOP_API_KEY" "{api}/recommendations?user_id={example.user_id}&limit=3"
-  curl -s -H "X-API-Key: $SHOP_API_KEY" "{api}/items/{example.item_id}/similar?limit=3"
-  curl -s -H "X-API-Key: $SHOP_API_KEY" -H "Content-Type: application/json" -d '{event}' "{api}/events" \\
+  curl -s -H "X-API-Key: $SHOP_API_KEY" "{api}/recommendations?user_id={user}&limit=3"
+  curl -s -H "X-API-Key: $SHOP_API_KEY" "{api}/items/{item}/similar?limit=3"
+  curl -s -H "X-API-Key: $SHOP_API_KEY" -H "Content-Type: application/json" -d {event} "{api}/events" \\
     && curl -s -H "X-API-Key: $SHOP_API_KEY" "{api}/recommendations?user_id=guest-1&limit=3"
 
 `make status` shows what runs, `make stop` stops it, `make clean` deletes it."""
