@@ -67,6 +67,9 @@ class Property(StrEnum):
     TITLE = "title"
 
 
+WHOLE_SHOP = ""  # the key of the default list that belongs to no category
+
+
 class RecommendationTable(StrEnum):
     """Versioned tables of schema `recs`; each has a snapshot file per version."""
 

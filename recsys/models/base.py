@@ -11,7 +11,7 @@ Frames that travel through it:
 from abc import ABC, abstractmethod
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 import polars as pl
 
@@ -37,6 +37,8 @@ NEIGHBOURS = pl.Schema(
         Columns.RANK: pl.UInt32(),
     }
 )
+
+T = TypeVar("T")
 
 
 class Recommender(ABC):
@@ -88,9 +90,10 @@ class Recommender(ABC):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
 
-    def _fitted(self, part: object) -> None:
+    def _fitted(self, part: T | None) -> T:
         if part is None:
             raise NotReadyError(f"The model {self.name!r} has not been fitted.", remedy="Call fit() or load() first.")
+        return part
 
 
 def check_interactions(frame: pl.DataFrame, *, may_be_empty: bool = False) -> pl.DataFrame:
