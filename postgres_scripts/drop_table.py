@@ -1,4 +1,4 @@
-"""Drop a table of your own, a load, or a version that is not in service; asks first.
+"""Drop a table of your own, or a version that is not in service; asks first.
 
 python postgres_scripts/drop_table.py --table-name my_experiment
 """
@@ -16,7 +16,7 @@ def drop_table(
     table_name: Annotated[str, typer.Option("--table-name", "-tn", help="`table` or `schema.table`.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Drop a table of your own, a load, or a version that is not in service; asks first."""
+    """Drop a table of your own, or a version that is not in service; asks first."""
     settings = load(PostgresSettings)
     with postgres.transaction(settings) as cursor:
         table = tables.find(cursor, table_name)

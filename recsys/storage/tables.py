@@ -1,4 +1,4 @@
-"""Tables by the name a person types: found in the catalogue, read in batches, dropped where nothing in use is lost.
+"""Tables by the name a person types: found in the catalogue, read in batches, dropped where nothing is lost.
 
 A typed name is only ever compared with the catalogue; statements are composed from the names found there.
 """
@@ -45,11 +45,6 @@ class Table:
     def identifier(self) -> sql.Identifier:
         """The quoted name, for composed statements."""
         return sql.Identifier(self.schema, self.name)
-
-    @property
-    def is_own(self) -> bool:
-        """Whether the suite's migrations made it, so that it cannot do without it."""
-        return self.parent is None and (self.schema in OWN_SCHEMAS or self.name == "alembic_version")
 
 
 def all_tables(cursor: Cursor) -> list[Table]:
@@ -109,24 +104,24 @@ def read(
 
 
 def drop(cursor: Cursor, table: Table) -> None:
-    """Drop it, and the bookkeeping of what it held: a dropped load can be loaded again, a dropped version is retired.
+    """Drop a table that is not the suite's, or a version that is not in service; the version is retired with it.
 
     Raises:
-        BadInputError: the suite cannot do without it, or it is a version in service.
+        BadInputError: the suite cannot do without it.
     """
-    if table.is_own:
-        raise BadInputError(
-            f"{table} belongs to the suite's schema and is not dropped.",
-            remedy="What can be dropped: a table of your own, one load of raw data, a version that is not in service.",
-        )
     if table.schema == "recs" and table.part is not None:
-        cursor.execute("select dataset from recs.active_versions where version = %s for update", (table.part,))
+        # Locks the version's row before the look at the pointer, as a rollback to it does.
+        cursor.execute("update recs.versions set status = 'retired' where version = %s", (table.part,))
+        cursor.execute("select dataset from recs.active_versions where version = %s", (table.part,))
         if active := cursor.fetchone():
             raise BadInputError(
                 f"{table} is version {table.part}, which serves dataset {active[0]!r} now, and is not dropped.",
-                remedy=f"Make another version active first: `recsys rollback {table.parent}`.",
+                remedy=f"Put another version into service first: `recsys rollback {table.parent}`.",
             )
-        cursor.execute("update recs.versions set status = 'retired' where version = %s", (table.part,))
-    if table.schema == "raw" and table.part is not None:
-        cursor.execute("delete from raw.loads where load_id = %s", (table.part,))
+    elif table.schema in OWN_SCHEMAS or table.name == "alembic_version":
+        raise BadInputError(
+            f"{table} belongs to the suite and is not dropped.",
+            remedy="A table of your own can be dropped, or a version that is not in service;"
+            " `recsys load … --replace` replaces loaded data.",
+        )
     cursor.execute(sql.SQL("drop {} {}").format(sql.SQL(table.kind), table.identifier))

@@ -94,18 +94,18 @@ def test_an_unknown_table_is_refused_naming_the_known_ones(script, shop: Postgre
 
 
 def test_drop_asks_first(script, shop: PostgresSettings) -> None:
-    refused = script("drop_table", "--table-name", "raw.events_1", answer="n\n")
+    refused = script("drop_table", "--table-name", "My notes; drop", answer="n\n")
     assert refused.returncode == 1
-    assert "1 rows?" in refused.stdout
-    assert "raw.events_1" in shop_tables.names(shop)
-    assert script("drop_table", "--table-name", "raw.events_1", answer="y\n").returncode == 0
-    assert "raw.events_1" not in shop_tables.names(shop)
+    assert "with 2 rows?" in refused.stdout
+    assert "public.My notes; drop" in shop_tables.names(shop)
+    assert script("drop_table", "--table-name", "My notes; drop", answer="y\n").returncode == 0
+    assert "public.My notes; drop" not in shop_tables.names(shop)
 
 
 def test_drop_refuses_a_version_in_service(script, shop: PostgresSettings) -> None:
     done = script("drop_table", "--table-name", "similar_items_1", "--yes")
     assert done.returncode == 1
-    assert "What to do: Make another version active first" in done.stderr
+    assert "What to do: Put another version into service first" in done.stderr
     assert "recs.similar_items_1" in shop_tables.names(shop)
 
 
