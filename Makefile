@@ -14,7 +14,7 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --
 	--no-emit-index-url --annotation-style line --custom-compile-command "make lock" --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up stop status clean install lint format lock
+.PHONY: help demo test up stop status clean install env lint format lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ $(STAMP):
 	@$(BIN)/uv pip install --python $(BIN)/python --quiet -r requirements.txt
 	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --editable .
 	@echo "$(WANTED)" > $(STAMP)
+
+env: install ## Generate the secrets of docker-compose.yaml into .env
+	@$(RECSYS) compose-env
 
 lint: install ## Check style, format, types and the one-way imports
 	@$(BIN)/ruff check

@@ -39,14 +39,15 @@ def notify_failure(context: Mapping[str, Any]) -> None:
 def _notify(context: Mapping[str, Any], outcome: str) -> None:
     try:
         settings = load(TelegramSettings)
-        if settings.token is None:
+        token = settings.token.get_secret_value() if settings.token else ""
+        if not token:
             return
-        if settings.chat_id is None:
+        if not settings.chat_id:
             log.warning("TELEGRAM_TOKEN is set but TELEGRAM_CHAT_ID is not: no message sent.")
             return
         dag, run_id = context["dag"], context["run_id"]
         title = f"{dag.dag_display_name} {outcome}"
-        send(settings, settings.token.get_secret_value(), message(title, run_id, _recorded(run_id, dag.task_ids)))
+        send(settings, token, message(title, run_id, _recorded(run_id, dag.task_ids)))
     except RecsysError as error:
         log.warning("No Telegram message sent: %s", error)
 
