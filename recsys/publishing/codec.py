@@ -42,7 +42,7 @@ def original_key(stored: bytes, value: bytes) -> str:
 
 
 def pack(count: int, items: bytes, scores: bytes, reasons: bytes, based_on: bytes, key: str) -> bytes:
-    """One value from its parts: `items`, `based_on` joined by NUL; `scores` little-endian f32; `reasons` a byte each."""
+    """One value from its parts: `items`, `based_on` joined by NUL; `scores` as f32; `reasons` a byte each."""
     flags = HAS_SCORES * bool(scores) | HAS_REASONS * bool(reasons) | HAS_BASED_ON * bool(based_on)
     raw = key.encode()
     tail = raw if len(raw) > MAX_KEY_BYTES else b""

@@ -1,0 +1,66 @@
+"""Which items are not to be had and so not to be shown: kept in process, and on disk for starts without Postgres."""
+
+import asyncio
+from pathlib import Path
+
+import orjson
+
+from recsys.publishing.changes import NOW, Fetch, is_ahead, oldest_unseen, pages
+from recsys.publishing.leader import HostLeader
+
+_PAGE_ROWS = 5_000  # a few milliseconds of the event loop
+
+_ALL = """
+select item_id from recs.item_state where item_id > $1 and dataset = $2 and not is_available order by item_id limit $3
+"""
+_CHANGES = """
+select txid::text as txid, item_id, is_available from recs.item_state
+where (txid, item_id) > ($1::text::xid8, $2) and dataset = $3
+  and not pg_visible_in_snapshot(txid, $4::text::pg_snapshot)
+order by recs.item_state.txid, item_id limit $5
+"""
+
+
+class Availability:
+    """`unavailable` holds the ids of one dataset's items; ask it with `in`."""
+
+    def __init__(self, path: Path, leader: HostLeader) -> None:
+        self._path, self._leader = path, leader
+        self.dataset: str | None = None
+        self.unavailable: set[str] = set()
+        self._seen = ""
+        self._load()
+
+    async def refresh(self, fetch: Fetch, dataset: str | None) -> None:
+        """Bring in what changed; everything, for a dataset not seen before. Errors of `fetch` leave all as it was."""
+        if dataset is None:
+            return
+        now = (await fetch(NOW))[0]["snapshot"]
+        if dataset != self.dataset or is_ahead(self._seen, now):
+            found: set[str] = set()
+            async for page in pages(fetch, _ALL, _PAGE_ROWS, ("item_id",), ("",), dataset):
+                found.update(row["item_id"] for row in page)
+            changed, self.unavailable = True, found
+        else:
+            changed = False
+            start = (oldest_unseen(self._seen), "")
+            async for page in pages(fetch, _CHANGES, _PAGE_ROWS, ("txid", "item_id"), start, dataset, self._seen):
+                self.unavailable.difference_update(row["item_id"] for row in page if row["is_available"])
+                self.unavailable.update(row["item_id"] for row in page if not row["is_available"])
+                changed = True
+        self.dataset, self._seen = dataset, now
+        if changed and self._leader.acquire():
+            body = {"dataset": dataset, "seen": now, "unavailable": list(self.unavailable)}
+            await asyncio.to_thread(self._save, body)
+
+    def _save(self, body: dict[str, object]) -> None:
+        part = self._path.with_suffix(".part")
+        part.write_bytes(orjson.dumps(body))
+        part.replace(self._path)
+
+    def _load(self) -> None:
+        try:
+            body = orjson.loads(self._path.read_bytes())
+            self.dataset, self._seen, self.unavailable = body["dataset"], body["seen"], set(body["unavailable"])
+        except (FileNotFoundError, orjson.JSONDecodeError, KeyError):
+            self.dataset = None  # read anew from Postgres

@@ -1,0 +1,65 @@
+"""Brings events that other hosts collected into this host's recent store, and fills a new store from Postgres."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from recsys.publishing.changes import NOTHING_SEEN, NOW, Fetch, Row, is_ahead, pages
+from recsys.publishing.history import RecentEvent
+from recsys.publishing.leader import HostLeader
+from recsys.publishing.recent import RecentStore
+
+# An event's arrival time is taken before its transaction commits, and that lasts at most 4 s (`transaction_timeout`).
+OVERLAP = timedelta(seconds=5)
+# What a new store is filled with: so far back, and so many events.
+REBUILD_DAYS = 30
+REBUILD_EVENTS = 1_000_000
+_PAGE_ROWS = 500  # the writer's lock of the store is held for a few milliseconds
+
+_BEGINNING = """
+select greatest(
+    clock_timestamp() - make_interval(days => $1),
+    (select ingested_at from raw.collected_events order by ingested_at desc offset $2 limit 1)
+) as at
+"""
+_EVENTS = """
+select dataset, event_id, timestamp_ms, item_id, event_type, user_id, session_id, ingested_at
+from raw.collected_events
+where ingested_at >= $1 and (ingested_at, dataset, event_id) > ($1, $2, $3)
+  and not pg_visible_in_snapshot(txid, $4::text::pg_snapshot)
+order by ingested_at, dataset, event_id limit $5
+"""
+
+
+class Tailer:
+    """One a process; only the leader's does something."""
+
+    def __init__(self, recent: RecentStore, leader: HostLeader) -> None:
+        self._recent, self._leader = recent, leader
+
+    async def step(self, fetch: Fetch) -> None:
+        """Bring in what was committed since the last step of any leader; errors of `fetch` leave that for later."""
+        self._recent.reopen_if_replaced()
+        if not self._leader.acquire():
+            return
+        now = (await fetch(NOW))[0]
+        position = self._recent.position()
+        if position is None or is_ahead(position["snapshot"], now["snapshot"]):
+            beginning = (await fetch(_BEGINNING, REBUILD_DAYS, REBUILD_EVENTS))[0]["at"]
+            position = {"snapshot": NOTHING_SEEN, "at": beginning.isoformat()}
+        start = (datetime.fromisoformat(position["at"]) - OVERLAP, "", "")
+        order = ("ingested_at", "dataset", "event_id")
+        async for page in pages(fetch, _EVENTS, _PAGE_ROWS, order, start, position["snapshot"]):
+            await asyncio.to_thread(self._recent.add, [_event(row) for row in page])
+        await asyncio.to_thread(self._recent.save_position, {"snapshot": now["snapshot"], "at": now["at"].isoformat()})
+
+
+def _event(row: Row) -> RecentEvent:
+    return RecentEvent(
+        row["dataset"],
+        row["event_id"],
+        row["timestamp_ms"],
+        row["item_id"],
+        row["event_type"],
+        row["user_id"],
+        row["session_id"],
+    )
