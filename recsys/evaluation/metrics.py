@@ -1,0 +1,90 @@
+"""How good recommendation lists are, measured against what the same users did later.
+
+Frames are long and the work is a join and a sum, so it is linear in the rows. Every user of the truth counts: one whom
+the model has nothing for scores zero. Relevance is binary; NDCG after Järvelin and Kekäläinen 2002.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from recsys.errors import BadInputError, ConfigurationError
+from recsys.schema import Columns
+
+METRICS = ("precision", "recall", "hit_rate", "ndcg")
+
+# What every training run reports besides the metric that decides.
+REPORTED = ("ndcg@10", "recall@10", "hit_rate@10", "recall@100")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        users: how many users were judged.
+        values: each metric's mean over those users, by its name, such as `ndcg@10`.
+        per_user: `user_id` and one column a metric, sorted by user; two of one truth can be compared pair by pair.
+    """
+
+    users: int
+    values: dict[str, float]
+    per_user: pl.DataFrame
+
+
+def parse_metric(name: str) -> tuple[str, int]:
+    """The metric and the cutoff of a name such as `ndcg@10`.
+
+    Raises:
+        ConfigurationError: unknown metric, or a cutoff that is not a positive number.
+    """
+    metric, _, cutoff = name.partition("@")
+    if metric not in METRICS or not cutoff.isdecimal() or int(cutoff) < 1:
+        raise ConfigurationError(
+            f"There is no metric {name!r}.", remedy=f"Write one of {', '.join(METRICS)}, an @ and a cutoff: ndcg@10."
+        )
+    return metric, int(cutoff)
+
+
+def evaluate(recommendations: pl.DataFrame, truth: pl.DataFrame, metrics: Sequence[str]) -> Evaluation:
+    """Judge lists by what users did.
+
+    Args:
+        recommendations: `user_id, item_id, rank` (1 is best); users outside the truth are ignored.
+        truth: `user_id, item_id`: what each user did in the window, an item once or many times.
+
+    Raises:
+        BadInputError: an item is twice in one user's list, which would count a hit twice.
+    """
+    truth = truth.select(Columns.USER, Columns.ITEM).unique()
+    relevant = truth.group_by(Columns.USER).agg(relevant=pl.len()).sort(Columns.USER)
+    judged = recommendations.join(relevant, on=Columns.USER, how="semi")
+    if judged.select(Columns.USER, Columns.ITEM).is_duplicated().any():
+        raise BadInputError("A list to be judged holds an item twice.", remedy="Make each user's items unique.")
+    hits = judged.join(truth, on=[Columns.USER, Columns.ITEM], how="semi").select(Columns.USER, Columns.RANK)
+    per_user = relevant.select(Columns.USER)
+    for name in dict.fromkeys(metrics):
+        per_user = per_user.with_columns(_values(hits, relevant, *parse_metric(name)).alias(name))
+    means = {name: float(per_user[name].mean() or 0.0) for name in per_user.columns[1:]}  # type: ignore[arg-type]
+    return Evaluation(per_user.height, means, per_user)
+
+
+def _values(hits: pl.DataFrame, relevant: pl.DataFrame, metric: str, k: int) -> pl.Series:
+    """One metric at cutoff k for each user of `relevant`, in its order."""
+    gain = (1.0 / (pl.col(Columns.RANK).cast(pl.Float64) + 1.0).log(2)).sum()
+    found = hits.filter(pl.col(Columns.RANK) <= k).group_by(Columns.USER).agg(hits=pl.len(), gain=gain)
+    users = relevant.join(found, on=Columns.USER, how="left", maintain_order="left").fill_null(0)
+    # The best list has min(k, relevant) hits at the top.
+    ideal = pl.DataFrame({"best": range(1, k + 1)}, schema={"best": pl.UInt32}).with_columns(
+        ideal=(1.0 / (pl.col("best").cast(pl.Float64) + 1.0).log(2)).cum_sum()
+    )
+    users = users.with_columns(best=pl.min_horizontal("relevant", pl.lit(k)).cast(pl.UInt32))
+    users = users.join(ideal, on="best", how="left", maintain_order="left")
+    formulas = {
+        "precision": pl.col("hits") / k,
+        "recall": pl.col("hits") / pl.col("relevant"),
+        "hit_rate": (pl.col("hits") > 0).cast(pl.Float64),
+        "ndcg": pl.col("gain") / pl.col("ideal"),
+    }
+    return users.select(formulas[metric].alias(metric)).to_series()
