@@ -41,3 +41,26 @@ def pipeline(
     if tenth:
         figures["growth"] = benchmark.growth(full, tenth)
     report(figures, json_file)
+
+
+@bench.command()
+def serving(
+    seconds: Annotated[float, typer.Option(min=1, help="Length of a round.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each route, alternated.")] = 5,
+    json_file: JsonFile = None,
+) -> None:
+    """Recommendations beside the static route of the same two workers, and a version swapped in under load."""
+    from recsys.bench import serving as benchmark
+
+    report(dict(benchmark.measure(seconds, rounds)), json_file)
+
+
+@bench.command()
+def events(
+    seconds: Annotated[float, typer.Option(min=1, help="Length of the load.")] = 15,
+    json_file: JsonFile = None,
+) -> None:
+    """Acknowledged (committed) events a second, in batches of 50."""
+    from recsys.bench import events as benchmark
+
+    report(dict(benchmark.measure(seconds)), json_file)

@@ -1,0 +1,1 @@
+"""The recommendation service: thin, one package per domain, each endpoints / service / repository / schemas."""

@@ -1,0 +1,58 @@
+"""Puts the service together: state, routers, problems, metrics, OpenAPI."""
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.responses import RedirectResponse
+
+from fast_api_service import metrics, problems
+from fast_api_service.auth import KeyRing
+from fast_api_service.database import create_pool
+from fast_api_service.events.endpoints import router as events
+from fast_api_service.events.service import EventCollector
+from fast_api_service.health.endpoints import router as health
+from fast_api_service.items.endpoints import router as items
+from fast_api_service.openapi import document
+from fast_api_service.recommendations.endpoints import router as recommendations
+from fast_api_service.recommendations.service import Recommender
+from fast_api_service.state import ServiceState
+from fast_api_service.users.endpoints import router as users
+from recsys.settings import ObjectStoreSettings, PostgresSettings, ServiceSettings, load
+from recsys.storage.object_store import ObjectStore
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Open this worker's state, and let go of it at the end."""
+    settings: ServiceSettings = app.state.settings
+    pool = await create_pool(load(PostgresSettings), settings.pool_size)
+    service = ServiceState(settings, pool, ObjectStore(load(ObjectStoreSettings)))
+    await service.start()
+    app.state.service = service
+    app.state.recommender = Recommender(service)
+    app.state.collector = EventCollector(pool, service.recent)
+    # What is loaded by now lives as long as the process; leaving it out of collections shortens the longest pauses.
+    gc.collect()
+    gc.freeze()
+    yield
+    await service.stop()
+
+
+def create_app() -> FastAPI:
+    """The service as an ASGI application; settings come from the environment and the embedded stack's env file."""
+    app = FastAPI(title="Recommendation service", lifespan=lifespan)
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    app.state.settings = load(ServiceSettings)
+    app.state.keys = KeyRing(app.state.settings.api_keys_file)
+    problems.install(app)
+    metrics.install(app)
+    for router in (recommendations, items, events, users, health):
+        app.include_router(router)
+
+    @app.get("/", include_in_schema=False)
+    async def root() -> RedirectResponse:
+        return RedirectResponse("/docs")
+
+    return app

@@ -1,0 +1,27 @@
+"""Types that several domains share."""
+
+import random
+import time
+from typing import Annotated
+
+from fastapi import Path, Query
+from pydantic import StringConstraints
+
+# Control characters are refused because Postgres cannot keep NUL in a text.
+PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=PRINTABLE)]
+
+UserPath = Annotated[Identifier, Path(description="The shop's id of the user.", examples=["257597"])]
+ItemPath = Annotated[Identifier, Path(description="The shop's id of the item.", examples=["187946"])]
+Limit = Annotated[int, Query(ge=1, le=100, description="How many items.")]
+
+
+def unique_id() -> str:
+    """A UUID of version 7 (RFC 9562): sortable by time, 74 random bits.
+
+    `random` is seeded by the system for each process; these ids need to be unique, not secret.
+    """
+    bits = random.getrandbits(74)
+    milliseconds = f"{time.time_ns() // 1_000_000:012x}"
+    tail = f"{0x8000 | bits >> 60 & 0x3FFF:04x}-{bits & 0xFFFFFFFFFFFF:012x}"
+    return f"{milliseconds[:8]}-{milliseconds[8:]}-7{bits >> 48 & 0xFFF:03x}-{tail}"

@@ -1,0 +1,175 @@
+"""What a worker keeps at hand, so that a request asks no server, and the background tasks that keep it fresh."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from botocore.exceptions import BotoCoreError, ClientError
+
+from fast_api_service import metrics
+from fast_api_service.database import UNAVAILABLE
+from fast_api_service.health import repository as pipeline_facts
+from fast_api_service.recommendations.reserve import Reserve
+from recsys.publishing.availability import Availability
+from recsys.publishing.leader import HostLeader
+from recsys.publishing.recent import RecentStore
+from recsys.publishing.snapshot import SnapshotFollower
+from recsys.publishing.tail import Tailer
+from recsys.schema import RecommendationTable
+from recsys.settings import PipelineSettings, ServiceSettings, load
+from recsys.storage.object_store import ObjectStore
+
+PROBE_INTERVAL_S = 2.0
+PROBE_TIMEOUT_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Dependency:
+    """Whether something outside answers, as last seen."""
+
+    ok: bool = True
+    since: float = 0.0
+    detail: str = "not asked yet"
+
+    def note(self, problem: str | None) -> None:
+        """Remember what was seen; the time of a change stays."""
+        if self.ok != (problem is None) or not self.since:
+            self.since = time.time()
+            log.info("dependency: %s", problem or "answers")
+        self.ok, self.detail = problem is None, problem or "answers"
+
+
+class ServiceState:
+    """Snapshot, recent events, stock, and how the servers behind them are doing."""
+
+    def __init__(self, settings: ServiceSettings, pool: asyncpg.Pool, store: ObjectStore) -> None:
+        folder = settings.state_dir
+        folder.mkdir(parents=True, exist_ok=True)
+        self.settings, self.pool, self.store = settings, pool, store
+        self.leader = HostLeader(folder / "leader.lock")
+        self.follower = SnapshotFollower(folder / "snapshots", store, self.leader)
+        self.recent = RecentStore(
+            folder / "recent", settings.recent_store_max_mb * 1_000_000, settings.recent_events_per_key
+        )
+        self.tailer = Tailer(self.recent, self.leader)
+        self.stock = Availability(folder / "unavailable.json", self.leader)
+        self.reserve = Reserve(self.stock)
+        self.online_settings = load(PipelineSettings).i2i
+        self.postgres, self.object_store = Dependency(), Dependency()
+        self.degraded: tuple[str, ...] = self._reasons()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Look once at everything, then keep looking in the background."""
+        await self._refresh()
+        interval = self.settings.refresh_interval_s
+        self._tasks = [
+            asyncio.create_task(_forever(self._refresh, interval)),
+            asyncio.create_task(_forever(self._tail, self.settings.tail_interval_s)),
+            asyncio.create_task(_forever(self._probe_store, PROBE_INTERVAL_S)),
+            asyncio.create_task(_forever(self._report, interval)),
+        ]
+
+    async def stop(self) -> None:
+        """End the background tasks and close the connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.pool.terminate()
+
+    async def _refresh(self) -> None:
+        try:
+            await self.pool.fetchval("select 1")
+            self.postgres.note(None)
+        except UNAVAILABLE as error:
+            self.postgres.note(f"does not answer ({type(error).__name__})")
+        await self.follower.refresh(self.pool.fetch)
+        if self.postgres.ok:
+            await self.stock.refresh(self.pool.fetch, self.follower.current.dataset)
+        self.degraded = self._reasons()
+
+    async def _tail(self) -> None:
+        if self.postgres.ok:
+            await self.tailer.step(self.pool.fetch)
+
+    async def _probe_store(self) -> None:
+        try:
+            probe = asyncio.to_thread(self.store.client.head_bucket, Bucket=self.store.bucket)
+            await asyncio.wait_for(probe, PROBE_TIMEOUT_S)
+            self.object_store.note(None)
+        except (BotoCoreError, ClientError, TimeoutError) as error:
+            self.object_store.note(f"does not answer ({type(error).__name__})")
+
+    async def _report(self) -> None:
+        metrics.report_process()
+        metrics.POOL.labels("idle").set(self.pool.get_idle_size())
+        metrics.POOL.labels("used").set(self.pool.get_size() - self.pool.get_idle_size())
+        if not self.leader.acquire():
+            return
+        metrics.forget_dead_workers()
+        metrics.RECENT_BYTES.set(self.recent.bytes_used())
+        for table, file in self.follower.current.tables.items():
+            metrics.SNAPSHOT_VERSION.labels(table).set(file.version)
+            metrics.SNAPSHOT_AGE.labels(table).set(time.time() - file.published_at.timestamp())
+        if self.postgres.ok:
+            await pipeline_facts.report(self.pool)
+
+    def _reasons(self) -> tuple[str, ...]:
+        """Why answers are degraded, as stable codes."""
+        snapshot = self.follower.current
+        oldest = min((file.published_at.timestamp() for file in snapshot.tables.values()), default=time.time())
+        found = {
+            "postgres_unavailable": not self.postgres.ok,
+            "object_store_unavailable": not self.object_store.ok,
+            "snapshot_missing": RecommendationTable.DEFAULT not in snapshot.tables,
+            "snapshot_stale": time.time() - oldest > self.settings.stale_after_hours * 3600,
+            "snapshot_refused": bool(self.follower.problems.keys() - {"postgres", "object_store"}),
+        }
+        return tuple(reason for reason, holds in found.items() if holds)
+
+    def describe(self) -> dict[str, Any]:
+        """Each dependency with its state, for `/health/ready`."""
+        snapshot = self.follower.current
+        return {
+            "postgres": _described(self.postgres),
+            "object_store": _described(self.object_store),
+            "snapshot": {
+                "state": "ok" if RecommendationTable.DEFAULT in snapshot.tables else "missing",
+                "dataset": snapshot.dataset,
+                "version": snapshot.generation,
+                "problems": self.follower.problems,
+                "tables": {
+                    str(table): {
+                        "version": file.version,
+                        "keys": file.keys,
+                        "age_s": round(time.time() - file.published_at.timestamp()),
+                    }
+                    for table, file in snapshot.tables.items()
+                },
+            },
+            "recent_store": {"state": "ok", "bytes": self.recent.bytes_used()},
+            "stock": {"state": "ok", "unavailable_items": len(self.stock.unavailable)},
+        }
+
+
+def _described(dependency: Dependency) -> dict[str, Any]:
+    state = "ok" if dependency.ok else "unavailable"
+    return {"state": state, "detail": dependency.detail, "since": round(dependency.since)}
+
+
+async def _forever(look: Callable[[], Awaitable[None]], pause_s: float) -> None:
+    """Repeat `look`; a failure is logged and never ends the loop."""
+    while True:
+        try:
+            await look()
+        except UNAVAILABLE as error:
+            log.info("%s waits for a server: %s", look.__name__, error)
+        except Exception:
+            log.exception("%s failed and will be tried again", look.__name__)
+        await asyncio.sleep(pause_s)
