@@ -5,6 +5,7 @@ A test that asks for `database` or `bucket` gets one of its own, so tests never 
 
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -83,6 +84,24 @@ def bucket(s3_server_settings: ObjectStoreSettings) -> ObjectStore:
 def mlflow_settings(tmp_path: Path) -> MlflowSettings:
     """Tracking and registry in a file database: the same client code as against the server."""
     return MlflowSettings(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+
+
+@pytest.fixture(scope="session")
+def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated MLflow database with the experiment in it, made once because its migrations take seconds."""
+    from mlflow import MlflowClient
+
+    folder = tmp_path_factory.mktemp("mlflow")
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
+    client.create_experiment(MlflowSettings().experiment, artifact_location=str(folder / "artifacts"))
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def mlflow_database(mlflow_settings: MlflowSettings, mlflow_template: Path) -> MlflowSettings:
+    """`mlflow_settings` with the database there already; for tests that talk to MLflow."""
+    shutil.copy(mlflow_template, mlflow_settings.tracking_uri.removeprefix("sqlite:///"))
+    return mlflow_settings
 
 
 @pytest.fixture
