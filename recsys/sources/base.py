@@ -12,8 +12,10 @@ import polars as pl
 
 from recsys.schema import RawTable
 
-LINE = "line"
-REASON = "reason"
+# Columns that readers and rules add to a file's own.
+LINE = "_line"
+REASON = "_reason"
+SURPLUS = "_surplus"  # what a row has beyond the header's columns; a rule rejects such rows
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Chunk:
 
     Attributes:
         accepted: per raw table, rows with (some of) that table's columns; never `load_id`.
-        rejected: columns `line` (1 is the first line of the file), `reason`, then the file's own columns as text;
+        rejected: columns `_line` (1 is the first line of the file), `_reason`, then the file's own columns as text;
             None when no row was rejected.
         position: how much of the input has been read, in the unit of `Input.size`.
     """

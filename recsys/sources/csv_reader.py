@@ -6,30 +6,19 @@ Nothing is guessed and nothing is dropped: every column is text, and rows with t
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import polars as pl
 
 from recsys.errors import BadInputError
-from recsys.sources.base import LINE
+from recsys.sources.base import LINE, REASON, SURPLUS
 from recsys.sources.files import DataFile
-
-# Holds what a row has beyond the header's columns; a rule rejects such rows.
-SURPLUS = "surplus fields"
+from recsys.sources.table_input import TextRows
 
 MAX_ROW_BYTES = 64 << 20
 
 
-@dataclass(frozen=True)
-class TextRows:
-    """Rows of a CSV file: `line`, the header's columns as text (empty is null), `surplus fields`."""
-
-    frame: pl.DataFrame
-    position: int
-
-
 def read(file: DataFile, separator: str = ",") -> Iterator[TextRows]:
-    """All rows after the header; blank lines are skipped.
+    """All rows after the header, and the column `_surplus`; blank lines are skipped.
 
     Raises:
         BadInputError: the file is empty, has no rows after its header, names a column twice, or is not UTF-8.
@@ -54,6 +43,16 @@ def read(file: DataFile, separator: str = ",") -> Iterator[TextRows]:
         raise BadInputError(f"{file.name} is empty.", remedy="Export it again; a header and rows are expected.")
     if not found:
         raise BadInputError(f"{file.name} has a header but no rows.", remedy="Export it again with its rows.")
+
+
+def header(file: DataFile, separator: str = ",") -> list[str]:
+    """The column names.
+
+    Raises:
+        BadInputError: the file is empty, or its first line is no header.
+    """
+    first = next(_whole_rows(file), b"")
+    return _header(_decode(first, file, 1).partition("\n")[0], file, separator)
 
 
 def _whole_rows(file: DataFile) -> Iterator[bytes]:
@@ -100,6 +99,8 @@ def _header(line: str, file: DataFile, separator: str) -> list[str]:
     if len(set(columns)) < len(columns):
         twice = next(name for name in columns if columns.count(name) > 1)
         raise BadInputError(f"{file.name} names the column {twice!r} twice.", remedy="Rename one of them.")
+    if taken := {LINE, REASON, SURPLUS}.intersection(columns):
+        raise BadInputError(f"{file.name} has a column {taken.pop()!r}, a name we need.", remedy="Rename it.")
     return columns
 
 

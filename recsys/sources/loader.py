@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import orjson
+import psycopg2
 
-from recsys.errors import BadInputError
+from recsys.errors import BadInputError, UnavailableError
 from recsys.schema import RawTable
 from recsys.settings import PostgresSettings
 from recsys.sources import datasets, partitions
@@ -54,7 +55,7 @@ def load_source(
     _check_name(report.dataset)
     inputs = source.inputs()
     rejected = RejectedRows(report.dataset)
-    with rejected.collecting(), postgres.transaction(database) as cursor:
+    with _named_failures(database), rejected.collecting(), postgres.transaction(database) as cursor:
         _lock_dataset(cursor, report.dataset, source, replace)
         outdated = _forget(cursor, report.dataset) if replace else []
         for entry in inputs:
@@ -68,6 +69,17 @@ def load_source(
         datasets.activate_in(cursor, report.dataset)
     report.seconds = time.monotonic() - started
     return report
+
+
+@contextmanager
+def _named_failures(database: PostgresSettings) -> Iterator[None]:
+    try:
+        yield
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        raise UnavailableError(
+            f"Postgres at {database.host}:{database.port} failed during the load, which left nothing: {error}.",
+            remedy="See its log and its disk's free space, then load again.",
+        ) from error
 
 
 def _check_name(dataset: str) -> None:

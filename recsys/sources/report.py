@@ -16,7 +16,7 @@ from recsys.sources.base import REASON
 
 @dataclass
 class TableLoad:
-    """One input's share in one raw table. If it was `already_loaded`, nothing was done and `load_id` is the earlier load."""
+    """One input's share in one raw table. `already_loaded`: nothing was done, `load_id` names the earlier load."""
 
     file: str
     table: RawTable

@@ -6,14 +6,14 @@ from enum import StrEnum
 import polars as pl
 
 from recsys.errors import BadInputError
-from recsys.schema import EventType
-from recsys.sources.base import LINE, REASON
-from recsys.sources.csv_reader import SURPLUS
+from recsys.schema import EventType, Property
+from recsys.sources.base import LINE, REASON, SURPLUS
 
 Rules = dict[str, pl.Expr]
 
 MAX_ID_CHARS = 256
 MAX_TEXT_CHARS = 10_000
+MAX_NUMBER = 1e12
 EARLIEST_MS = int(datetime(1990, 1, 1, tzinfo=UTC).timestamp() * 1000)
 # Postgres text cannot hold NUL; the other control characters in an id are always an accident.
 CONTROL_CHARACTERS = r"\p{Cc}"
@@ -28,15 +28,13 @@ class TimestampUnit(StrEnum):
 
 
 def split(frame: pl.DataFrame, rules: Rules) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Rows that keep all rules; and those that do not, with `reason` in front (None if there are none)."""
+    """Rows that keep all rules; and those that do not, with `_line` and `_reason` in front (None if there are none)."""
     reason = pl.coalesce(pl.when(broken).then(pl.lit(name)) for name, broken in rules.items())
     marked = frame.with_columns(reason.alias(REASON))
     good = marked.filter(pl.col(REASON).is_null()).drop(REASON)
     if good.height == frame.height:
         return good, None
-    return good, marked.filter(pl.col(REASON).is_not_null()).select(
-        *([LINE] if LINE in frame.columns else []), REASON, pl.exclude(LINE, REASON)
-    )
+    return good, marked.filter(pl.col(REASON).is_not_null()).select(LINE, REASON, pl.exclude(LINE, REASON))
 
 
 def shape_rules() -> Rules:
@@ -66,6 +64,22 @@ def whole_number_id_rules(column: str) -> Rules:
     }
 
 
+def optional(column_rules: Rules) -> Rules:
+    """The same, but the column may be empty."""
+    return {name: broken for name, broken in column_rules.items() if not name.startswith("missing_")}
+
+
+def property_rules(name: str, column: str) -> Rules:
+    """A property's value may be empty; those that mean something to us must make sense."""
+    if name == Property.PRICE:
+        return number_rules(column, required=False)
+    if name == Property.AVAILABLE:
+        return {f"not_0_or_1_{column}": ~pl.col(column).is_in(["0", "1"])}
+    if name == Property.CATEGORY:
+        return optional(id_rules(column))
+    return text_rules(column)
+
+
 def text_rules(column: str) -> Rules:
     """Text that may be empty, but that Postgres can hold, and not without bound."""
     value = pl.col(column)
@@ -84,13 +98,14 @@ def event_type_rules(column: str, words: dict[str, EventType]) -> Rules:
 
 
 def number_rules(column: str, *, required: bool, positive: bool = False) -> Rules:
-    """A finite decimal number, at least 0 (above 0 if `positive`); empty only if not `required`."""
+    """A finite decimal number, at least 0 (above 0 if `positive`), at most 10^12; empty only if not `required`."""
     number = pl.col(column).cast(pl.Float64, strict=False)
     low = number <= 0 if positive else number < 0
     return {
         **({f"missing_{column}": pl.col(column).is_null()} if required else {}),
         f"not_a_number_{column}": pl.col(column).is_not_null() & ~(number.is_finite().fill_null(False)),
         f"{'not_positive' if positive else 'negative'}_{column}": low,
+        f"huge_{column}": number > MAX_NUMBER,
     }
 
 
@@ -146,7 +161,7 @@ def refuse_wrong_timestamps(frame: pl.DataFrame, column: str, time_ms: pl.Expr, 
     raise BadInputError(
         f"{file}: most values of the column {column!r} are impossible as timestamps; for example {sample!r}"
         f"{_looks_like(bad)}.",
-        remedy="If the unit differs, say so (`--timestamp-unit s`, `ms` or `iso`);"
+        remedy="If only the unit differs, say so (`--timestamp-unit s`, or `timestamp_unit` in the mapping of `csv`);"
         " if columns are swapped, correct the header.",
     )
 

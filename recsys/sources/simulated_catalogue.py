@@ -95,7 +95,7 @@ class Catalogue:
         )
 
     def properties(self, rows: int) -> Iterator[pl.DataFrame]:
-        """About `rows` rows: all that is known of an item when it arrives, then what changes at the start of each week."""
+        """About `rows` rows: all of an item when it arrives, then what changes at the start of each week."""
         rng = np.random.default_rng([self.seed, 2])
         attributes = int(np.clip((rows // self.items - 4) // 2, 1, ATTRIBUTES))
         names = pl.Series(rng.permutation(1_100)[:attributes]).cast(pl.String)
