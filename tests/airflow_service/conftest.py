@@ -17,7 +17,6 @@ os.environ |= {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_folder.name}/airflow.db",
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
-    "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
 }
 
 
