@@ -7,6 +7,7 @@ newest one that is not in service. MLflow's client takes seconds to import, so i
 
 import contextlib
 import math
+import os
 import time
 import urllib.error
 import urllib.request
@@ -64,6 +65,8 @@ class ModelRegistry:
                         f"MLflow at {uri} does not answer: {error}.",
                         remedy="Start it (`recsys up`) or correct MLFLOW_TRACKING_URI.",
                     ) from error
+            # Read when MLflow is imported: nothing about a shop's training leaves for its makers.
+            os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
             from mlflow import MlflowClient
 
             self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
