@@ -98,7 +98,7 @@ class ItemCollector:
         self.undescribed = undescribed[Columns.ITEM]
         items = pl.concat([described, undescribed], how="diagonal")
         items = items.join(pl.concat(self._states), on=Columns.ITEM, how="left", validate="1:1")
-        missing = [name for name in [*ITEMS, *columns.values()] if name not in items.columns]
+        missing = [name for name in dict.fromkeys([*ITEMS, *columns.values()]) if name not in items.columns]
         return (
             items.with_columns(pl.lit(None, pl.String).alias(name) for name in missing)
             .with_columns(pl.col(Columns.IS_AVAILABLE).fill_null(assume_available))
