@@ -43,7 +43,9 @@ def activate(cursor: Cursor, dataset: str, table: PublishedTable, version: int) 
     )
 
 
-def list_versions(settings: PostgresSettings, dataset: str, table: PublishedTable | None = None) -> list[VersionInfo]:
+def list_versions(
+    settings: PostgresSettings, dataset: str, table: RecommendationTable | None = None
+) -> list[VersionInfo]:
     """All versions that can be served, by table, newest first."""
     with postgres.transaction(settings) as cursor:
         cursor.execute(
@@ -90,8 +92,8 @@ def rollback(
         )
         if not steps or cursor.fetchone() != (len(steps),):
             raise NotReadyError(
-                f"{table or 'No table'} of dataset {dataset!r} has "
-                + (f"a version {to_version}." if to_version else "a version before the active one."),
+                f"{table or 'Every table'} of dataset {dataset!r} has no version "
+                + (f"{to_version}." if to_version else "before the active one."),
                 remedy="See what there is: `recsys versions`.",
             )
         for step in steps:

@@ -1,7 +1,7 @@
 """The recent store: what users and sessions did a moment ago, in one memory-mapped file shared by a host's workers.
 
 It is a cache of `raw.collected_events`: nothing is lost with it, so commits are not synced to disk. A kill -9 of any
-process leaves it whole (LMDB writes pages aside and flips its root; its lock recovers from dead owners). After a crash of
+process leaves it whole (LMDB writes pages aside and flips its root; its lock survives dead owners). After a crash of
 the machine it is not trusted but begun anew, as when LMDB finds it damaged; the tailer then fills it from Postgres.
 """
 

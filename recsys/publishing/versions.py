@@ -80,9 +80,10 @@ def publish(
         version = _begin(connection, context, table, metadata or {})
         try:
             published = _build_and_flip(connection, context, table, version, frames)
-        except psycopg2.OperationalError as error:
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            # Rolling back on a lost connection raises once more; why it was lost stands in the first error.
             raise UnavailableError(
-                f"Postgres failed while {table} was published: {str(error).strip()}.",
+                f"Postgres failed while {table} was published: {str(error.__context__ or error).strip()}.",
                 remedy="See its log and its disk; the version in service is untouched.",
             ) from error
         try:
