@@ -86,7 +86,7 @@ def _encode(frame: pl.DataFrame, codes: dict[str, int]) -> Iterator[tuple[bytes,
     counts = frame[Columns.ITEMS].list.len().to_list()
     items = frame[Columns.ITEMS].list.join(SEPARATOR).to_list()
     scores = reasons = b""
-    based_on = [""] * len(keys)
+    based_on: list[bytes | None] = [None] * len(keys)
     if Columns.SCORES in frame.columns:
         scores = frame[Columns.SCORES].explode().to_numpy().astype("<f4").tobytes()
     if Columns.REASONS in frame.columns:
@@ -102,11 +102,11 @@ def _encode(frame: pl.DataFrame, codes: dict[str, int]) -> Iterator[tuple[bytes,
     if Columns.BASED_ON in frame.columns:
         # An empty text stands for null: `frames.checked` lets no real one pass.
         texts = frame[Columns.BASED_ON].list.eval(pl.element().fill_null(""))
-        based_on = texts.list.join(SEPARATOR).to_list()
+        based_on = [text.encode() for text in texts.list.join(SEPARATOR).to_list()]
     start = 0
     for key, count, names, bases in zip(keys, counts, items, based_on, strict=True):
         end = start + count
-        value = pack(count, names.encode(), scores[4 * start : 4 * end], reasons[start:end], bases.encode(), key)
+        value = pack(count, names.encode(), scores[4 * start : 4 * end], reasons[start:end], bases, key)
         yield storage_key(key), value
         start = end
 
@@ -131,7 +131,7 @@ class SnapshotReader(SnapshotFile):
         rows = np.repeat(np.arange(len(parts)), counts)
         keys = pl.Series([original_key(*record) for record in records], dtype=pl.String)
         columns = {Columns.KEY: keys.gather(rows), Columns.ITEM: _split(part.items for part in parts)}
-        present = parts[0] if parts else unpack(pack(0, b"", b"", b"", b"", ""))
+        present = parts[0] if parts else unpack(pack(0, b"", b"", b"", None, ""))
         if present.scores:
             columns[Columns.SCORE] = pl.Series(np.frombuffer(b"".join(part.scores for part in parts), "<f4"))
         starts = np.repeat(np.cumsum(counts) - counts, counts)
@@ -139,8 +139,8 @@ class SnapshotReader(SnapshotFile):
         if present.reasons:
             codes = np.frombuffer(b"".join(part.reasons for part in parts), "u1")
             columns["reason"] = pl.Series(self.reasons, dtype=pl.String).gather(codes)
-        if present.based_on:
-            texts = _split(part.based_on for part in parts)
+        if present.based_on is not None:
+            texts = _split(part.based_on or b"" for part in parts)
             columns[Columns.BASED_ON] = texts.set(texts == "", None)
         return pl.DataFrame(columns)
 

@@ -41,12 +41,14 @@ def original_key(stored: bytes, value: bytes) -> str:
     return stored.decode()
 
 
-def pack(count: int, items: bytes, scores: bytes, reasons: bytes, based_on: bytes, key: str) -> bytes:
+def pack(count: int, items: bytes, scores: bytes, reasons: bytes, based_on: bytes | None, key: str) -> bytes:
     """One value from its parts: `items`, `based_on` joined by NUL; `scores` as f32; `reasons` a byte each."""
-    flags = HAS_SCORES * bool(scores) | HAS_REASONS * bool(reasons) | HAS_BASED_ON * bool(based_on)
+    flags = HAS_SCORES * bool(scores) | HAS_REASONS * bool(reasons) | HAS_BASED_ON * (based_on is not None)
     raw = key.encode()
     tail = raw if len(raw) > MAX_KEY_BYTES else b""
-    return b"".join((_HEADER.pack(count, len(items), len(based_on), flags), scores, reasons, items, based_on, tail))
+    return b"".join(
+        (_HEADER.pack(count, len(items), len(based_on or b""), flags), scores, reasons, items, based_on or b"", tail)
+    )
 
 
 class Parts(NamedTuple):
@@ -56,7 +58,7 @@ class Parts(NamedTuple):
     items: bytes
     scores: bytes
     reasons: bytes
-    based_on: bytes
+    based_on: bytes | None
     long_key: bytes
 
 
@@ -72,7 +74,7 @@ def unpack(value: bytes) -> Parts:
         value[items_at:based_on_at],
         value[_HEADER.size : reasons_at],
         value[reasons_at:items_at],
-        value[based_on_at:end],
+        value[based_on_at:end] if flags & HAS_BASED_ON else None,
         value[end:],
     )
 

@@ -17,7 +17,7 @@ def lists(mark: str, keys: int = 3, k: int = 4) -> pl.DataFrame:
             "item_ids": [[f"{mark}-{item}" for item in range(k)]] * keys,
             "scores": [[float(k - item) for item in range(k)]] * keys,
         },
-        schema_overrides={"scores": pl.List(pl.Float32)},
+        schema={"key": pl.String, "item_ids": pl.List(pl.String), "scores": pl.List(pl.Float32)},
     )
 
 
