@@ -130,7 +130,7 @@ class SnapshotReader(SnapshotFile):
         counts = np.array([part.length for part in parts], dtype=np.int64)
         rows = np.repeat(np.arange(len(parts)), counts)
         keys = pl.Series([original_key(*record) for record in records], dtype=pl.String)
-        columns = {Columns.KEY: keys.gather(rows), Columns.ITEM: _split(part.items for part in parts)}
+        columns = {Columns.KEY: keys.gather(rows), Columns.ITEM: _split([part.items for part in parts])}
         present = parts[0] if parts else unpack(pack(0, b"", b"", b"", None, ""))
         if present.scores:
             columns[Columns.SCORE] = pl.Series(np.frombuffer(b"".join(part.scores for part in parts), "<f4"))
@@ -140,17 +140,17 @@ class SnapshotReader(SnapshotFile):
             codes = np.frombuffer(b"".join(part.reasons for part in parts), "u1")
             columns["reason"] = pl.Series(self.reasons, dtype=pl.String).gather(codes)
         if present.based_on is not None:
-            texts = _split(part.based_on or b"" for part in parts)
+            texts = _split([part.based_on or b"" for part in parts])
             columns[Columns.BASED_ON] = texts.set(texts == "", None)
         return pl.DataFrame(columns)
 
 
-def _split(blobs: Iterable[bytes]) -> pl.Series:
+def _split(blobs: list[bytes]) -> pl.Series:
     """All texts of NUL-joined blobs, one after the other: Arrow's text buffer and offsets, made without a loop."""
+    if not blobs:
+        return pl.Series([], dtype=pl.String)
     data = np.frombuffer(SEPARATOR.encode().join(blobs) + SEPARATOR.encode(), "u1")
     ends = np.flatnonzero(data == 0)
-    if data.size == 1:
-        return pl.Series([], dtype=pl.String)
     offsets = np.concatenate(([0], ends - np.arange(len(ends))))
     texts = pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(data[data != 0]))
     return pl.Series(pl.from_arrow(texts))
