@@ -47,9 +47,13 @@ def create_app() -> FastAPI:
     app.state.settings = load(ServiceSettings)
     app.state.keys = KeyRing(app.state.settings.api_keys_file)
     problems.install(app)
-    metrics.install(app)
+    documentation = list(app.router.routes)
+    app.router.routes.clear()
     for router in (recommendations, items, events, users, health):
         app.include_router(router)
+    metrics.install(app)
+    # Routes are tried in order: the busy ones come first.
+    app.router.routes.extend(documentation)
 
     @app.get("/", include_in_schema=False)
     async def root() -> RedirectResponse:

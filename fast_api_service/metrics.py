@@ -1,7 +1,6 @@
 """All metrics of the service, correct with several workers, and the middleware that times requests.
 
-Label children are looked up once and kept: with prometheus_client's files shared by the workers, finding a child
-costs more than counting (docs/decisions/service-metrics.md).
+How they are kept cheap: docs/decisions/service-metrics.md.
 """
 
 import os
@@ -96,22 +95,32 @@ class RequestTimer:
         try:
             await self.app(scope, receive, noted)
         finally:
-            route = scope.get("route")
-            observe, count = _request_children(scope["method"], getattr(route, "path_format", "none"), status)
+            route = getattr(scope.get("route"), "path_format", "none")
+            observe, labels = _request(scope["method"], route, status)
             observe(time.perf_counter() - started)
-            count()
+            count(REQUESTS, labels)
 
 
 @lru_cache(maxsize=1024)
-def _request_children(method: str, route: str, status: int) -> tuple[Callable[[float], None], Callable[[], None]]:
+def _request(method: str, route: str, status: int) -> tuple[Callable[[float], None], tuple[str, ...]]:
     labels = (method if method in METHODS else "other", route, str(status))
-    return REQUEST_SECONDS.labels(*labels).observe, REQUESTS.labels(*labels).inc
+    return REQUEST_SECONDS.labels(*labels).observe, labels
 
 
-@lru_cache(maxsize=1024)
-def counter(metric: Counter, *labels: str) -> Callable[..., None]:
-    """The `inc` of one child of a counter."""
-    return metric.labels(*labels).inc
+_pending: dict[tuple[Counter, tuple[str, ...]], int] = {}
+
+
+def count(counter: Counter, labels: tuple[str, ...], amount: int = 1) -> None:
+    """Add to a counter at the next `hand_over`; a dictionary costs a tenth of the file that the workers share."""
+    key = (counter, labels)
+    _pending[key] = _pending.get(key, 0) + amount
+
+
+def hand_over() -> None:
+    """Bring what was counted where a scrape of any worker finds it."""
+    for (counter, labels), amount in _pending.items():
+        counter.labels(*labels).inc(amount)
+    _pending.clear()
 
 
 def forget_dead_workers() -> None:
@@ -123,6 +132,7 @@ def forget_dead_workers() -> None:
             multiprocess.mark_process_dead(pid)
 
 
-def report_process() -> None:
-    """Note this worker's memory."""
+def report_worker() -> None:
+    """Hand over this worker's counts, and note its memory."""
+    hand_over()
     MEMORY.set(psutil.Process().memory_info().rss)

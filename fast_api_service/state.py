@@ -81,6 +81,7 @@ class ServiceState:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        metrics.hand_over()
         self.pool.terminate()
 
     async def _refresh(self) -> None:
@@ -107,7 +108,7 @@ class ServiceState:
             self.object_store.note(f"does not answer ({type(error).__name__})")
 
     async def _report(self) -> None:
-        metrics.report_process()
+        metrics.report_worker()
         metrics.POOL.labels("idle").set(self.pool.get_idle_size())
         metrics.POOL.labels("used").set(self.pool.get_size() - self.pool.get_idle_size())
         if not self.leader.acquire():

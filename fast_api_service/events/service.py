@@ -40,7 +40,7 @@ class EventCollector:
             )
         events, rejected = _validated(rows)
         for row in rejected:
-            metrics.counter(metrics.REJECTED, row.errors[0].reason)()
+            metrics.count(metrics.REJECTED, (row.errors[0].reason,))
         if not events:
             raise ProblemError(
                 422,
@@ -77,7 +77,7 @@ class EventCollector:
             for event in new
         )
         for event in new:
-            metrics.counter(metrics.EVENTS, event.event_type)()
+            metrics.count(metrics.EVENTS, (event.event_type,))
         if new:
             metrics.LAST_EVENT.set(time.time())
         return len(new)

@@ -8,6 +8,7 @@ from recsys.publishing.codec import RecommendationList
 from recsys.schema import Reason, Source
 from recsys.settings import I2ISettings
 
+ONLINE, SIMILAR_TO_VIEWED = str(Source.ONLINE), str(Reason.SIMILAR_TO_VIEWED)
 # More than any answer holds, because what is bought or unavailable is left out afterwards.
 OFFERED = 300
 
@@ -41,4 +42,4 @@ def online_picks(
         half_life_days=settings.half_life_days,
         exclude=newest if settings.drop_seen else (),
     )
-    return [Pick(item_id, score, Source.ONLINE, Reason.SIMILAR_TO_VIEWED, base) for item_id, score, base in scored]
+    return [(item_id, score, ONLINE, SIMILAR_TO_VIEWED, base) for item_id, score, base in scored]

@@ -1,21 +1,39 @@
 """The cascades: which lists an answer is put together from, in which order, and what is never shown."""
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 import orjson
 
 from fast_api_service import metrics
 from fast_api_service.problems import ProblemError
-from fast_api_service.recommendations.blend import Pick, alternate, take, visible
+from fast_api_service.recommendations.blend import Pick, alternate, listed, take, visible
 from fast_api_service.recommendations.online import online_picks
 from fast_api_service.schemas import unique_id
 from fast_api_service.state import ServiceState
 from recsys.publishing.codec import RecommendationList
 from recsys.schema import Placement, Reason, RecommendationTable, SnapshotTable, Source
 
+# Plain strings: an enumeration's members are hashed and serialised in Python, some dozen times a request.
+RANKED, PERSONALIZED, I2I = map(
+    str, (RecommendationTable.RANKED, RecommendationTable.PERSONALIZED, RecommendationTable.I2I)
+)
+SIMILAR, DEFAULT, PURCHASES = map(
+    str, (RecommendationTable.SIMILAR, RecommendationTable.DEFAULT, SnapshotTable.PURCHASES)
+)
+HOME = str(Placement.HOME)
+FROM_RANKED = str(Source.RANKED), str(Reason.RANKED_FOR_YOU)
+FROM_PERSONALIZED = str(Source.PERSONALIZED), str(Reason.PERSONALIZED_FOR_YOU)
+FROM_I2I = str(Source.ONLINE), str(Reason.SIMILAR_TO_VIEWED)
+FROM_SIMILAR = str(Source.SIMILAR), str(Reason.SIMILAR_TO_ITEM)
+FROM_SHOP = str(Source.DEFAULT), str(Reason.POPULAR)
+FROM_CATEGORY = str(Source.DEFAULT), str(Reason.POPULAR_IN_CATEGORY)
+FROM_CATALOGUE = str(Source.DEFAULT), str(Reason.FROM_CATALOGUE)
+
 # A list was computed from events up to some hours before it was published; later ones are not in it yet.
 LIST_LAG_MS = 3 * 3600 * 1000
+# Picks decoded beyond those asked for, since some will be bought or unavailable.
+SPARE = 20
 
 
 class Recommender:
@@ -26,38 +44,29 @@ class Recommender:
 
     def home(self, user_id: str | None, limit: int) -> bytes:
         """ranked → personalized → online → default; a reaction to events newer than the list is woven into it."""
-        request = _Request(self.state, user_id)
-        ranked = request.stored(RecommendationTable.RANKED)
-        personalized = request.stored(RecommendationTable.PERSONALIZED)
-        best = RecommendationTable.RANKED if ranked else RecommendationTable.PERSONALIZED
-        stored = chain(
-            listed(ranked, Source.RANKED, Reason.RANKED_FOR_YOU),
-            listed(personalized, Source.PERSONALIZED, Reason.PERSONALIZED_FOR_YOU),
-        )
-        live = request.live(newer_than=best)
-        # What is hidden must not take a turn.
-        picks = chain(alternate(request.visible(stored), request.visible(live)) if live else stored, request.online())
-        return self._answer(request, str(Placement.HOME), limit, picks)
+        view = View(self.state, user_id, limit)
+        picks = chain(view.stored(RANKED, FROM_RANKED), view.when_needed(PERSONALIZED, FROM_PERSONALIZED))
+        if live := view.live(newer_than_lists=True):
+            # What is hidden must not take a turn.
+            picks = alternate(view.visible(picks), view.visible(live))  # type: ignore[assignment]
+        return self._answer(view, HOME, chain(picks, view.online()))
 
     def personalized(self, user_id: str, limit: int) -> bytes:
         """The personalized list, topped up."""
-        request = _Request(self.state, user_id)
-        found = request.stored(RecommendationTable.PERSONALIZED)
-        picks = listed(found, Source.PERSONALIZED, Reason.PERSONALIZED_FOR_YOU)
-        return self._answer(request, "personalized", limit, picks)
+        view = View(self.state, user_id, limit)
+        return self._answer(view, "personalized", view.stored(PERSONALIZED, FROM_PERSONALIZED))
 
     def online(self, user_id: str, limit: int) -> bytes:
-        """Neighbours of the user's last events, or of older ones as the pipeline stored them, topped up."""
-        request = _Request(self.state, user_id)
-        return self._answer(request, "online", limit, request.online())
+        """Neighbours of the user's last events, then those of older ones as the pipeline stored them, topped up."""
+        view = View(self.state, user_id, limit)
+        return self._answer(view, "online", view.online())
 
     def online_for_guest(self, item_ids: list[str], limit: int) -> bytes:
         """Neighbours of the items given (newest last), never these items themselves, topped up."""
-        request = _Request(self.state, None)
-        events = [(item_id, 0) for item_id in reversed(item_ids)]
-        picks = online_picks(events, request.neighbours, self.state.online_settings)
-        request.hidden.append(frozenset(item_ids))
-        return self._answer(request, "online", limit, picks, fallback="list_exhausted" if picks else "unknown_items")
+        view = View(self.state, None, limit)
+        picks = view.neighbours_of([(item_id, 0) for item_id in reversed(item_ids)])
+        view.not_again = item_ids
+        return self._answer(view, "online", picks, fallback="list_exhausted" if picks else "unknown_items")
 
     def similar(self, item_id: str, limit: int) -> bytes:
         """The item's neighbours, never itself, topped up.
@@ -65,46 +74,53 @@ class Recommender:
         Raises:
             ProblemError: 404 for an item that the catalogue does not know.
         """
-        request = _Request(self.state, None)
-        found = request.snapshot.get(RecommendationTable.SIMILAR, item_id)
-        known = found is not None or item_id in self.state.stock.unavailable
-        if not known and RecommendationTable.SIMILAR in request.snapshot.tables:
+        view = View(self.state, None, limit)
+        found = view.snapshot.get(SIMILAR, item_id)
+        if found is None and SIMILAR in view.snapshot.tables and item_id not in self.state.stock.unavailable:
             raise ProblemError(
                 404,
                 "unknown-item",
                 f"There is no item {item_id!r}.",
                 remedy="Give the shop's id of an item; new items are known after the next pipeline run.",
             )
-        request.hidden.append({item_id})
-        picks = listed(found, Source.SIMILAR, Reason.SIMILAR_TO_ITEM, item_id)
-        return self._answer(request, "similar", limit, picks, fallback="list_exhausted")
+        view.not_again = [item_id]
+        picks = listed(found, limit + SPARE, *FROM_SIMILAR, item_id)
+        return self._answer(view, "similar", picks, fallback="list_exhausted")
 
     def default(self, category_id: str | None, limit: int) -> bytes:
         """What is popular, in the shop or in a category (then topped up from the shop)."""
-        request = _Request(self.state, None)
+        view = View(self.state, None, limit)
         if category_id is None:
-            return self._answer(request, "default", limit, (), fallback=None)
-        found = request.snapshot.get(RecommendationTable.DEFAULT, category_id)
-        picks = listed(found, Source.DEFAULT, Reason.POPULAR_IN_CATEGORY, category_id)
-        return self._answer(request, "default", limit, picks, fallback=None if found else "unknown_category")
+            return self._answer(view, "default", (), fallback=None)
+        found = view.snapshot.get(DEFAULT, category_id)
+        picks = listed(found, limit + SPARE, *FROM_CATEGORY, category_id)
+        return self._answer(view, "default", picks, fallback=None if found else "unknown_category")
 
-    def _answer(
-        self, request: "_Request", placement: str, limit: int, picks: Iterable[Pick], fallback: str | None = ""
-    ) -> bytes:
-        taken = take(request.visible(chain(picks, request.default())), limit)
-        if fallback == "":
-            fallback = "list_exhausted" if request.known() else "unknown_user"
+    def _answer(self, view: "View", placement: str, picks: Iterable[Pick], fallback: str | None = "") -> bytes:
+        """Top the picks up to the limit and write them down; `fallback` tells why default items had to be added."""
+        taken = take(chain(picks, view.default()), view.limit, view.not_again, self.state.stock.unavailable)
+        shown: dict[str, int] = {}
+        for pick in taken:
+            shown[pick[2]] = shown.get(pick[2], 0) + 1
+        if FROM_SHOP[0] not in shown:
+            fallback = None
+        elif fallback == "":
+            fallback = "list_exhausted" if view.knows_the_user() else "unknown_user"
         degraded = self.state.degraded
-        _count(placement, taken, degraded)
+        metrics.count(metrics.ANSWERS, (placement, taken[0][2] if taken else "none"))
+        for source, items in shown.items():
+            metrics.count(metrics.ITEMS, (source,), items)
+        for why in degraded:
+            metrics.count(metrics.DEGRADED, (why,))
         return orjson.dumps(
             {
                 "recommendation_id": unique_id(),
-                "version": request.snapshot.generation,
+                "version": view.snapshot.generation,
                 "degraded": bool(degraded),
                 "degraded_reasons": degraded,
-                "user_id": request.user_id,
+                "user_id": view.user_id,
                 "placement": placement,
-                "fallback_reason": fallback if any(pick.source is Source.DEFAULT for pick in taken) else None,
+                "fallback_reason": fallback,
                 "items": [
                     {
                         "item_id": item_id,
@@ -120,87 +136,64 @@ class Recommender:
         )
 
 
-class _Request:
-    """What one request sees: one snapshot from beginning to end, the user's history, and what must not be shown."""
+class View:
+    """What one request sees: one snapshot from beginning to end, the user's history, what must not be shown again."""
 
-    def __init__(self, state: ServiceState, user_id: str | None) -> None:
-        self.state, self.user_id = state, user_id
+    def __init__(self, state: ServiceState, user_id: str | None, limit: int) -> None:
+        self.state, self.user_id, self.limit = state, user_id, limit
         self.snapshot = state.follower.current
-        self.hidden: list[Container[str]] = [state.stock.unavailable]
         self.history = self.bought = None
+        self.not_again: list[str] = []
         if user_id is not None:
             self.history = state.recent.user(self.snapshot.dataset or "", user_id)
-            self.bought = self.stored(SnapshotTable.PURCHASES)
+            self.not_again = self.history.purchased()
+            self.bought = self.snapshot.get(PURCHASES, user_id)
             if self.bought:
-                self.hidden.append(set(self.bought.items()))
-            if bought_now := self.history.purchased():
-                self.hidden.append(set(bought_now))
+                self.not_again = self.not_again + self.bought.items()
 
-    def stored(self, table: RecommendationTable | SnapshotTable) -> RecommendationList | None:
+    def stored(self, table: str, origin: tuple[str, str]) -> Iterable[Pick]:
         """The user's list in a table."""
-        return None if self.user_id is None else self.snapshot.get(table, self.user_id)
+        return () if self.user_id is None else listed(self._list(table), self.limit + SPARE, *origin)
 
-    def known(self) -> bool:
-        """Whether anything at all is known of the user."""
-        return (
-            self.bought is not None
-            or bool(self.history and self.history.events(1))
-            or any(self.stored(table) for table in USER_TABLES)
-        )
-
-    def visible(self, picks: Iterable[Pick]) -> Iterator[Pick]:
-        """The picks that may be shown."""
-        return visible(picks, *self.hidden)
-
-    def neighbours(self, item_id: str) -> RecommendationList | None:
-        """The item's row of the similar-items table."""
-        return self.snapshot.get(RecommendationTable.SIMILAR, item_id)
-
-    def live(self, newer_than: RecommendationTable | None = None) -> list[Pick]:
-        """Neighbours of the user's recent events, those that a stored list cannot know."""
-        events = self.history.events() if self.history else []
-        table = self.snapshot.tables.get(newer_than) if newer_than else None
-        if events and table:
-            known_until = table.published_at.timestamp() * 1000 - LIST_LAG_MS
-            events = [event for event in events if event.timestamp_ms > known_until]
-        newest_first = [(event.item_id, event.timestamp_ms) for event in events]
-        return online_picks(newest_first, self.neighbours, self.state.online_settings)
+    def when_needed(self, table: str, origin: tuple[str, str]) -> Iterator[Pick]:
+        """The same, looked up when the lists before it are used up."""
+        yield from self.stored(table, origin)
 
     def online(self) -> Iterator[Pick]:
         """Neighbours of recent events, then those that the pipeline stored for older ones."""
         yield from self.live()
-        yield from listed(self.stored(RecommendationTable.I2I), Source.ONLINE, Reason.SIMILAR_TO_VIEWED)
+        yield from self.stored(I2I, FROM_I2I)
 
     def default(self) -> Iterator[Pick]:
         """What is popular in the shop, then anything else that is on sale."""
-        yield from listed(self.snapshot.get(RecommendationTable.DEFAULT, ""), Source.DEFAULT, Reason.POPULAR)
+        yield from listed(self.snapshot.get(DEFAULT, ""), self.limit + SPARE, *FROM_SHOP)
         for item_id in self.state.reserve.items(self.snapshot):
-            yield Pick(item_id, 0.0, Source.DEFAULT, Reason.FROM_CATALOGUE, None)
+            yield item_id, 0.0, *FROM_CATALOGUE, None
 
+    def live(self, *, newer_than_lists: bool = False) -> list[Pick]:
+        """Neighbours of the user's recent events; of those that the stored lists cannot know, if so asked."""
+        events = self.history.events() if self.history else []
+        if events and newer_than_lists:
+            tables = [self.snapshot.tables[table] for table in (RANKED, PERSONALIZED) if self._list(table)]
+            known_until = tables[0].published_at.timestamp() * 1000 - LIST_LAG_MS if tables else 0
+            events = [event for event in events if event.timestamp_ms > known_until]
+        return self.neighbours_of([(event.item_id, event.timestamp_ms) for event in events]) if events else []
 
-USER_TABLES = (RecommendationTable.RANKED, RecommendationTable.PERSONALIZED, RecommendationTable.I2I)
+    def neighbours_of(self, events: list[tuple[str, int]]) -> list[Pick]:
+        """Neighbours of a history, newest first."""
+        return online_picks(events, lambda item_id: self.snapshot.get(SIMILAR, item_id), self.state.online_settings)
 
+    def visible(self, picks: Iterable[Pick]) -> Iterator[Pick]:
+        """The picks that may be shown."""
+        return visible(picks, frozenset(self.not_again), self.state.stock.unavailable)
 
-def listed(
-    found: RecommendationList | None, source: Source, reason: Reason, based_on: str | None = None
-) -> Iterator[Pick]:
-    """The picks of a stored list; its own reasons and `based_on` win over the ones given."""
-    if found is None:
-        return
-    items, size = found.items(), len(found)
-    scores = found.scores() or (0.0,) * size
-    reasons = found.reasons() or (reason,) * size
-    bases = found.based_on() or (based_on,) * size
-    for item_id, score, why, base in zip(items, scores, reasons, bases, strict=True):
-        yield Pick(item_id, score, source, why, base)
+    def knows_the_user(self) -> bool:
+        """Whether anything at all is known of the user."""
+        return (
+            self.bought is not None
+            or bool(self.history and self.history.events(1))
+            or any(self._list(table) for table in (RANKED, PERSONALIZED, I2I))
+        )
 
-
-def _count(placement: str, taken: list[Pick], degraded: tuple[str, ...]) -> None:
-    metrics.counter(metrics.ANSWERS, placement, taken[0].source if taken else "none")()
-    shown: dict[str, int] = {}
-    for pick in taken:
-        shown[pick.source] = shown.get(pick.source, 0) + 1
-    for source, count in shown.items():
-        metrics.counter(metrics.ITEMS, source)(count)
-    for reason in degraded:
-        metrics.counter(metrics.DEGRADED, reason)()
+    def _list(self, table: str) -> RecommendationList | None:
+        return None if self.user_id is None else self.snapshot.get(table, self.user_id)
