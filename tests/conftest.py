@@ -111,6 +111,18 @@ def pipeline_settings() -> PipelineSettings:
 
 
 @pytest.fixture
+def shared_data() -> Callable[[str], Path]:
+    """Gives the path of a real data set, or skips the test where it is not at hand."""
+
+    def find(name: str) -> Path:
+        if not (SHARED_DATA / name).exists():
+            pytest.skip(f"{name} is not in {SHARED_DATA}; set RECSYS_SHARED_DATA")
+        return SHARED_DATA / name
+
+    return find
+
+
+@pytest.fixture
 def load_simulated_shop(database: PostgresSettings) -> Callable[..., LoadReport]:
     """Loads a small simulated shop into `database`; takes `dataset`, `end` and the sizes of `Sizes`."""
 

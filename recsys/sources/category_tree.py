@@ -71,4 +71,4 @@ def refuse_cycle(parents: dict[str, str | None], name: str) -> None:
                 )
             path[step] = None
             step = parents.get(step)
-        ends |= path.keys()
+        ends.update(path)

@@ -10,9 +10,10 @@ from functools import cached_property
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys.errors import NotReadyError
+from recsys.errors import BadInputError, NotReadyError
 from recsys.schema import EventType, Property, RawTable
 from recsys.sources import files, rules
 from recsys.sources.base import LINE, Input, Source
@@ -54,7 +55,13 @@ class ParquetInput(TableInput):
 
     @cached_property
     def _parquet(self) -> pq.ParquetFile:
-        return pq.ParquetFile(self.file.path)
+        try:
+            return pq.ParquetFile(self.file.path)
+        except pa.ArrowInvalid as error:
+            raise BadInputError(
+                f"{self.file.path} is no readable Parquet file: {error}.",
+                remedy="Install the package or fetch it again.",
+            ) from error
 
     def size(self) -> int:
         """In rows."""

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recsys.errors import BadInputError
 from recsys.schema import EventType, Property, RawTable
@@ -45,7 +45,7 @@ class FileMapping(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     file: str
-    separator: str = ","
+    separator: str = Field(",", pattern=r"^[\t !#-~]$", description="One ASCII character, and not the quote.")
     columns: dict[str, str] = {}
 
     def names(self, found: list[str], *own: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from recsys.sources.files import DataFile
 from recsys.sources.table_input import Layout
 
 # Five digits and perhaps a letter or two for the variant; POST, DOT, M, BANK CHARGES … are not things to recommend.
-PRODUCT_CODE = r"^\d{5}[A-Za-z]{0,2}$"
+PRODUCT_CODE = r"^[0-9]{5}[A-Za-z]{0,2}$"
 
 
 class OnlineRetail(Source):

@@ -49,7 +49,7 @@ def id_rules(column: str) -> Rules:
         f"missing_{column}": value.is_null() | (value.str.strip_chars() == ""),
         f"too_long_{column}": value.str.len_chars() > MAX_ID_CHARS,
         f"control_characters_in_{column}": value.str.contains(CONTROL_CHARACTERS),
-        f"negative_{column}": value.str.starts_with("-") & value.str.contains(r"^-\d+(\.\d*)?$"),
+        f"negative_{column}": value.str.starts_with("-") & value.str.contains(r"^-[0-9]+(\.[0-9]*)?$"),
     }
 
 
@@ -58,9 +58,9 @@ def whole_number_id_rules(column: str) -> Rules:
     value = pl.col(column)
     return {
         f"missing_{column}": value.is_null(),
-        f"negative_{column}": value.str.contains(r"^-\d+$"),
-        f"huge_{column}": value.str.contains(r"^\d{19,}$"),
-        f"not_a_number_{column}": ~value.str.contains(r"^\d{1,18}$"),
+        f"negative_{column}": value.str.contains(r"^-[0-9]+$"),
+        f"huge_{column}": value.str.contains(r"^[0-9]{19,}$"),
+        f"not_a_number_{column}": ~value.str.contains(r"^[0-9]{1,18}$"),
     }
 
 

@@ -61,7 +61,7 @@ class Catalogue:
         order = np.lexsort((birth, cell))
         self.cell, self.birth = cell[order], birth[order]
         self.birth_week = (self.birth // WEEK_DAYS).astype(np.int32)
-        self.reach = np.cumsum(np.minimum((1 - rng.random(items)) ** (-1 / 1.1), 5_000.0))
+        self.reach = np.cumsum(np.minimum(1 / (1 - rng.random(items)), 5_000.0))
         self.ids = pl.Series(rng.permutation(items * 2)[:items]).cast(pl.String)
         self._live_through_weeks(rng)
 

@@ -93,7 +93,7 @@ class Shoppers:
         may_cart = follows & tasteful & np.roll(in_stock, 1)
         cart = _pick(may_cart, owed[0], rng)
         cart[1:] &= ~cart[:-1]
-        bought = _pick(np.roll(cart, 1) & follows & ~cart, owed[1], rng)
+        bought = _pick(np.roll(cart, 1) & follows & ~cart & ~np.roll(cart, -1), owed[1], rng)
         owed -= [cart.sum(), bought.sum()]
         item = _carry(item, cart | bought)
 

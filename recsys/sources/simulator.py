@@ -42,13 +42,15 @@ class Sizes:
             "events": (self.users, 1_000_000_000),
             "days": (1, 3_650),
             "seed": (0, 2**63 - 1),
+            "property_rows": (1, 10_000_000_000),
         }
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
-            if not low <= value <= high:
+            if value is not None and not low <= value <= high:
                 because = " (every user has at least one event)" if name == "events" else ""
                 raise BadInputError(
-                    f"--{name} {value} is out of range.", remedy=f"Choose from {low:,} to {high:,}{because}."
+                    f"--{name.replace('_', '-')} {value} is out of range.",
+                    remedy=f"Choose from {low:,} to {high:,}{because}.",
                 )
 
 
