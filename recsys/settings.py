@@ -162,7 +162,9 @@ class I2ISettings(BaseModel):
     """Step 5."""
 
     size: int = Field(50, ge=1, le=1000, description="Items per user.")
-    min_items: int = Field(1, ge=1, description="Users with fewer distinct items get no list.")
+    min_items: int = Field(
+        2, ge=1, description="Users with fewer distinct items get no list: one item's own neighbours serve them as well."
+    )
     history: int = Field(20, ge=1, description="How many of a user's last items count.")
     half_life_days: float = Field(7.0, gt=0, description="The weight of what a user did halves every so many days.")
     drop_seen: bool = Field(True, description="Also leave out items merely viewed or put in the cart.")
@@ -174,7 +176,7 @@ class SimilarSettings(BaseModel):
     size: int = Field(50, ge=1, le=1000, description="Neighbours per item.")
     half_life_days: float = Field(60.0, gt=0, description="Old co-occurrences count less.")
     max_history: int = Field(100, ge=2, description="Longest user history that counts; bounds the work per user.")
-    shrinkage: float = Field(2.0, ge=0, description="Damps the similarity of rarely seen items.")
+    shrinkage: float = Field(5.0, ge=0, description="Damps the similarity of rarely seen items.")
 
 
 class RankerSettings(BaseModel):
@@ -182,11 +184,13 @@ class RankerSettings(BaseModel):
 
     size: int = Field(100, ge=1, le=1000, description="Items per user.")
     candidates_per_source: int = Field(
-        100, ge=1, le=1000, description="Items taken from each of the lists of steps 3, 4 and 5 per user."
+        100, ge=1, le=1000, description="Items taken from a user's personalized list, and from the i2i list."
     )
+    default_candidates: int = Field(20, ge=1, le=1000, description="Items taken from the shop's default list.")
     target_days: float = Field(14.0, gt=0, description="Length of the window that targets are taken from.")
     negatives_per_positive: int = Field(20, ge=1, description="Candidates not acted on, sampled per one acted on.")
-    max_train_rows: int = Field(1_000_000, ge=100, description="Rows trained on at most.")
+    max_train_users: int = Field(20_000, ge=1, description="Users sampled for training at most.")
+    max_train_rows: int = Field(400_000, ge=100, description="Rows trained on at most.")
     iterations: int = Field(200, ge=1, description="Trees.")
     depth: int = Field(6, ge=1, le=12, description="Depth of a tree.")
     learning_rate: float = Field(0.1, gt=0, le=1, description="Share of each tree's correction that is kept.")
@@ -200,7 +204,7 @@ class GateSettings(BaseModel):
     metric: str = Field("ndcg@10", description="The measurement that decides; higher is better.")
     window_days: float = Field(7.0, gt=0, description="Length of the newest window that both models are evaluated on.")
     max_relative_loss: float = Field(0.02, ge=0, le=1, description="Loss of the metric that is still accepted.")
-    min_users: int = Field(50, ge=1, description="With fewer users in the window the champion stays: chance would decide.")
+    min_users: int = Field(50, ge=1, description="With fewer users to judge by, the champion stays.")
     max_users: int = Field(10_000, ge=1, description="Evaluate on a sample of at most this many users.")
 
 

@@ -36,6 +36,13 @@ class IdMap:
         found = wanted.join(table, on="id", how="left", maintain_order="left")["code"]
         return found.cast(pl.Int32).fill_null(UNKNOWN).to_numpy()
 
+    def mask(self, ids: pl.Series) -> np.ndarray:
+        """A flag per code: whether it is among `ids`."""
+        codes = self.codes(ids)
+        flags = np.zeros(len(self), bool)
+        flags[codes[codes != UNKNOWN]] = True
+        return flags
+
     def names(self, codes: np.ndarray) -> pl.Series:
         """The ids of `codes`, in the same order; every code must be one of 0 … n-1."""
         return self._names.gather(np.asarray(codes, dtype=np.uint32))
