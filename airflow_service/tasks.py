@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, ExceptionRetryPolicy, PokeReturnValue, RetryAction, RetryRule, TriggerRule, task
@@ -12,7 +12,7 @@ from airflow_service.params import overrides
 from airflow_service.runs import skip_unless_due, step_run_id
 from recsys.errors import RecsysError, UnavailableError
 from recsys.schema import Step
-from recsys.settings import PipelineSettings, load
+from recsys.settings import PipelineSettings, ScheduleSettings, load
 
 if TYPE_CHECKING:
     from recsys.pipeline.context import RunContext
@@ -35,7 +35,7 @@ def pipeline_dag(dag_id: str, *, title: str, doc: str | None, **options: Any) ->
         dag_display_name=title,
         description=(doc or "").partition("\n")[0],
         doc_md=doc,
-        start_date=datetime(2025, 1, 1, tzinfo=UTC),
+        start_date=load(ScheduleSettings).start_date,
         catchup=False,
         max_active_runs=1,
         dagrun_timeout=timedelta(hours=12),
@@ -109,10 +109,11 @@ def model_task(step: Step, asset: Asset) -> Any:
         execution_timeout=timedelta(minutes=5),
         trigger_rule=TriggerRule.NONE_FAILED,
     )
-    def say(*, run_id: str, params: dict[str, Any], outlet_events: Any) -> str:
-        model = _context(run_id, params).newest_output(step)
-        outlet_events[asset].extra = {"output": model}
-        return model
+    def say(*, run_id: str, params: dict[str, Any], ti: Any, outlet_events: Any) -> dict[str, Any]:
+        trained = ti.xcom_pull(task_ids=str(step))
+        summary = trained or {"output": _context(run_id, params).newest_output(step), "trained": "in an earlier run"}
+        outlet_events[asset].extra = summary
+        return summary
 
     return say()  # type: ignore[call-arg]
 

@@ -5,11 +5,12 @@ with the name of the variable to set.
 """
 
 import os
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from recsys.errors import ConfigurationError
@@ -93,6 +94,17 @@ class TelegramSettings(BaseSettings):
     timeout_s: float = 10
 
 
+class ScheduleSettings(BaseSettings):
+    """`SCHEDULE_*`: the calendar of the DAGs."""
+
+    model_config = SettingsConfigDict(env_prefix="SCHEDULE_", extra="ignore")
+
+    start_date: AwareDatetime = Field(
+        datetime(2025, 1, 1, tzinfo=UTC),
+        description="Runs due since then start at once; the embedded stack sets its own first start, so that none is.",
+    )
+
+
 class ServiceSettings(BaseSettings):
     """`SERVICE_*`: the recommendation service."""
 
@@ -163,7 +175,7 @@ class I2ISettings(BaseModel):
 
     size: int = Field(50, ge=1, le=1000, description="Items per user.")
     min_items: int = Field(
-        2, ge=1, description="Users with fewer distinct items get no list: one item's own neighbours serve them as well."
+        2, ge=1, description="Users with fewer distinct items get no list; one item's neighbours serve them live."
     )
     history: int = Field(20, ge=1, description="How many of a user's last items count.")
     half_life_days: float = Field(7.0, gt=0, description="The weight of what a user did halves every so many days.")

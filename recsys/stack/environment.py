@@ -9,6 +9,7 @@ import json
 import os
 import re
 import secrets
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -35,7 +36,7 @@ def airflow_password_file() -> Path:
 
 
 def _generated() -> dict[str, str]:
-    """Secrets made once; hexadecimal, so that no reader of the file needs quoting rules."""
+    """What is made once, secrets above all; hexadecimal, so that no reader of the file needs quoting rules."""
     return {
         "POSTGRES_PASSWORD": secrets.token_hex(24),
         "S3_ACCESS_KEY": secrets.token_hex(10),
@@ -44,6 +45,8 @@ def _generated() -> dict[str, str]:
         "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
         # HS512 wants a key of 64 bytes or more.
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),
+        # Not a secret, but made once: without it the calendar's last runs start before there is any data.
+        "SCHEDULE_START_DATE": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
