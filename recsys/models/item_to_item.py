@@ -20,6 +20,7 @@ from recsys.models.id_map import UNKNOWN, IdMap
 from recsys.models.neighbours import Neighbours, best_first, cuts, expand, places
 from recsys.models.online import MS_PER_DAY
 from recsys.schema import Columns
+from recsys.settings import PipelineSettings
 
 DISTANCE_DECAY = 0.9  # per step between two items in a user's sequence
 BACKWARD = 0.5  # weight of an item that came before against one that came after
@@ -46,6 +47,28 @@ class ItemToItem(Recommender):
         self.size, self.half_life_days, self.max_history, self.shrinkage = size, half_life_days, max_history, shrinkage
         self.history, self.history_half_life_days = history, history_half_life_days
         self._neighbours: Neighbours | None = None
+
+    @classmethod
+    def from_settings(cls, settings: PipelineSettings) -> Self:
+        """The model of steps 5 and 6."""
+        similar, i2i = settings.similar_items, settings.i2i
+        return cls(
+            size=similar.size,
+            half_life_days=similar.half_life_days,
+            max_history=similar.max_history,
+            shrinkage=similar.shrinkage,
+            history=i2i.history,
+            history_half_life_days=i2i.half_life_days,
+        )
+
+    @property
+    def neighbours(self) -> Neighbours:
+        """The rows learnt.
+
+        Raises:
+            NotReadyError: `fit` has not been called.
+        """
+        return self._fitted(self._neighbours)
 
     def fit(self, interactions: pl.DataFrame, *, now: datetime, targets: pl.Series | None = None) -> Self:
         """See `Recommender.fit`; `targets` are the only items that may be neighbours, None means all."""
@@ -82,9 +105,8 @@ class ItemToItem(Recommender):
         exclude: pl.DataFrame | None = None,
         allowed_items: list[str] | None = None,
     ) -> pl.DataFrame:
-        neighbours = self._fitted(self._neighbours)
         histories = check_interactions(histories, may_be_empty=True)
-        parts = neighbours.recommend(
+        parts = self.neighbours.recommend(
             histories,
             k,
             length=self.history,
@@ -95,12 +117,11 @@ class ItemToItem(Recommender):
         return pl.concat([RECOMMENDATIONS.to_frame(), *(part.select(RECOMMENDATIONS.names()) for part in parts)])
 
     def similar(self, item_ids: list[str], k: int) -> pl.DataFrame:
-        neighbours = self._fitted(self._neighbours)
-        codes = neighbours.items.codes(pl.Series(item_ids, dtype=pl.String))
-        return neighbours.rows(np.unique(codes[codes != UNKNOWN]), k)
+        codes = self.neighbours.items.codes(pl.Series(item_ids, dtype=pl.String))
+        return self.neighbours.rows(np.unique(codes[codes != UNKNOWN]), k)
 
     def save(self, folder: Path) -> None:
-        self._fitted(self._neighbours).save(folder)
+        self.neighbours.save(folder)
         options = {name: value for name, value in vars(self).items() if not name.startswith("_")}
         (folder / "item_to_item.json").write_text(json.dumps(options))
 

@@ -66,6 +66,15 @@ class Neighbours:
             schema=NEIGHBOURS,
         )
 
+    def padded(self, codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Neighbours and scores of these rows, each padded to `size` with `UNKNOWN`; an unknown row is empty."""
+        targets, scores = np.full((len(codes), size), UNKNOWN, np.int32), np.zeros((len(codes), size), np.float32)
+        counts = np.where(codes == UNKNOWN, 0, np.minimum(self.starts[codes + 1] - self.starts[codes], size))
+        entries, place = expand(self.starts[codes], counts)
+        row = np.repeat(np.arange(len(codes)), counts)
+        targets[row, place], scores[row, place] = self.targets[entries], self.scores[entries]
+        return targets, scores
+
     def recommend(
         self,
         histories: pl.DataFrame,
