@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -142,7 +143,7 @@ class _NamedErrors:
             "NoSuchBucket",
         }:
             raise NotReadyError(f"{where} does not exist.", remedy="Run the step that writes it first.") from error
-        if isinstance(error, BotoCoreError | ClientError):
+        if isinstance(error, BotoCoreError | Boto3Error | ClientError):
             raise UnavailableError(
                 f"{where} could not be reached: {error}.",
                 remedy="See whether the object store is up: `recsys status`.",
