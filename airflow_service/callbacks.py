@@ -75,8 +75,8 @@ def message(title: str, run_id: str, outcomes: "Sequence[StepOutcome]") -> str:
         lines += ["", f"{outcome.step}: {outcome.status} {summary.get('output') or ''}".rstrip()]
         lines += [f"  {name} = {count:,}" for name, count in summary.get("rows", {}).items()]
         lines += [f"  {name} = {value:.4g}" for name, value in summary.get("metrics", {}).items()]
-        if gate := summary.get("gate"):
-            lines.append(f"  gate: {gate['decision']} ({gate['reason']})")
+        if decision := summary.get("decision"):
+            lines.append(f"  gate: {decision} ({summary.get('reason')})")
         if error := summary.get("error"):
             lines.append(f"  {error}")
     text = "\n".join(lines)

@@ -72,7 +72,7 @@ def test_success_tells_what_the_step_did_and_that_the_gate_kept_the_champion(tel
     run.record_start(Step.TRAIN_ALS)
     run.record_end(
         Step.TRAIN_ALS,
-        StepSummary(Step.TRAIN_ALS, "models/shop/als/1/", {"users": 1200}, {"gate_challenger": 0.03}, {"gate": gate}),
+        StepSummary(Step.TRAIN_ALS, "models/shop/als/1/", {"users": 1200}, {"gate_challenger": 0.03}, gate),
     )
     notify_success(CONTEXT)
     ((path, body),) = telegram.requests
