@@ -94,10 +94,15 @@ def simulator(
     _load(Simulator(sizes, end.replace(tzinfo=UTC) if end else None), dataset, replace)
 
 
-def _load(source: Source, dataset: str | None, replace: bool) -> None:
+def _database() -> PostgresSettings:
     database = load_settings(PostgresSettings)
     postgres.wait(database, console.print)
     postgres.migrate(database)
+    return database
+
+
+def _load(source: Source, dataset: str | None, replace: bool) -> None:
+    database = _database()
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bars:
         tasks: dict[str, TaskID] = {}
@@ -134,7 +139,7 @@ def _show(report: LoadReport) -> None:
 def datasets() -> None:
     """List the datasets; the pipelines work on the active one and the service serves it."""
     table = Table("dataset", "source", "active", "events", "item properties", "categories", "loaded")
-    for entry in known.list_all(load_settings(PostgresSettings)):
+    for entry in known.list_all(_database()):
         rows = [f"{count:,}" for count in (entry.events, entry.item_properties, entry.categories)]
         loaded = f"{entry.loaded_at:%Y-%m-%d %H:%M}" if entry.loaded_at else ""
         table.add_row(entry.name, entry.source, "yes" if entry.is_active else "", *rows, loaded)
@@ -144,5 +149,5 @@ def datasets() -> None:
 @app.command()
 def use(dataset: Annotated[str, typer.Argument(help="Name of a loaded dataset.")]) -> None:
     """Make another dataset the active one."""
-    known.activate(load_settings(PostgresSettings), dataset)
+    known.activate(_database(), dataset)
     console.print(f"{dataset!r} is the active dataset.", highlight=False)

@@ -60,7 +60,8 @@ class RejectedRows:
         load.rejected_file = self.folder / f"{self.dataset}-{load.load_id}-{load.table}.csv"
         stream = self._open.get(load.rejected_file)
         if stream is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            # Nobody else's business: these are rows about customers.
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             stream = self._open[load.rejected_file] = self._part(load.rejected_file).open("wb")
             rows.head(0).write_csv(stream)
         rows.write_csv(stream, include_header=False)
