@@ -19,6 +19,6 @@ async def report(pool: asyncpg.Pool) -> None:
     for row in await pool.fetch(LAST_SUCCESSES):
         metrics.STEP_SUCCESS.labels(row["step"]).set(float(row["finished"]))
         metrics.STEP_SECONDS.labels(row["step"]).set(float(row["seconds"]))
-        summary = orjson.loads(row["summary"])
-        if "published" in summary:
-            metrics.GATE.labels(summary.get("model", row["step"])).set(1 if summary["published"] else 0)
+        accepted = orjson.loads(row["summary"]).get("metrics", {}).get("gate_accepted")
+        if accepted is not None:
+            metrics.GATE.labels(row["step"].removeprefix("train_")).set(accepted)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from promql import MONITORING, rules
+
+from tests.monitoring.promql import MONITORING, rules
 
 FOLDER = MONITORING / "alertmanager"
 

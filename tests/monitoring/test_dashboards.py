@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 import yaml
-from promql import DASHBOARDS, FOREIGN, MONITORING, airflow_names, metrics_in, panels, rules, service_metrics
+
+from tests.monitoring.promql import (
+    DASHBOARDS,
+    FOREIGN,
+    MONITORING,
+    airflow_names,
+    metrics_in,
+    panels,
+    rules,
+    service_metrics,
+)
 
 GRAFANA = MONITORING / "grafana"
 

@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 import yaml
-from promql import FOREIGN, MONITORING, airflow_names, metrics_in, rules, service_metrics
 
 from recsys.settings import PROJECT_ROOT
+from tests.monitoring.promql import FOREIGN, MONITORING, airflow_names, metrics_in, rules, service_metrics
 
 PROMETHEUS = MONITORING / "prometheus"
 ALERTS = [rule for rule in rules() if "alert" in rule]
@@ -53,3 +53,16 @@ def test_every_metric_in_a_rule_exists(rule) -> None:
     known = service_metrics() | airflow_names() | FOREIGN | recorded
     assert metrics_in(rule["expr"]) <= known
     assert metrics_in(rule["expr"])
+
+
+def test_every_target_is_a_program_of_the_compose_file_on_its_port() -> None:
+    services = yaml.safe_load((PROJECT_ROOT / "docker-compose.yaml").read_text())["services"]
+    config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+    jobs = {job["job_name"]: job["static_configs"][0]["targets"] for job in config["scrape_configs"]}
+    hosts = {address.split(":")[0] for targets in jobs.values() for address in targets} - {"localhost"}
+    assert hosts <= set(services)
+    (service,) = jobs["service"]
+    assert service.split(":")[1] == services["service"]["environment"]["SERVICE_PORT"]
+    airflow = services["airflow-scheduler"]["environment"]
+    assert airflow["AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED"] == "true"
+    assert airflow["AIRFLOW__METRICS__LEGACY_NAMES_ON"] == "false"

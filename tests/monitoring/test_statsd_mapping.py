@@ -3,8 +3,9 @@
 import socket
 
 from airflow._shared.observability.metrics.statsd_logger import get_statsd_logger
-from promql import airflow_series
 from statsd import StatsClient
+
+from tests.monitoring.promql import airflow_series
 
 
 def test_airflow_sends_tags_beside_the_name() -> None:

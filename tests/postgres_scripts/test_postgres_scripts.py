@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import shop_tables
 
 from recsys.settings import PROJECT_ROOT, PostgresSettings
 from recsys.storage import postgres
+from tests import shop_tables
 
 
 @pytest.fixture

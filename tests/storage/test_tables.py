@@ -1,11 +1,11 @@
 """Which tables are found by a typed name, and which of them may be dropped."""
 
 import pytest
-import shop_tables
 
 from recsys.errors import BadInputError
 from recsys.settings import PostgresSettings
 from recsys.storage import postgres, tables
+from tests import shop_tables
 
 
 @pytest.fixture
