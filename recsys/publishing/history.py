@@ -1,9 +1,9 @@
 """One user's or session's record in the recent store: the last events, and what was bought.
 
-    minute u32 | events u16 | bytes of their items u32 | per event: time i64, id u64, type u8 | items | bought items
+    minute u32 | count u16 | bytes of items u32 | times i64[count] | ids u64[count] | types u8[count] | items | bought
 
-Items are joined by NUL. The minute is that of the last write, for eviction. `id` is a hash of the event's id, enough to
-know an event again among the few that are kept.
+Items and what was bought are joined by NUL; events come newest first. The minute is that of the last write, for
+eviction. An id is a hash of the event's id, enough to know an event again among the few that are kept.
 """
 
 import struct
@@ -17,8 +17,8 @@ from recsys.schema import EventType
 
 MAX_PURCHASES = 1000  # per key; older ones are in the `user_purchases` snapshot since long
 _HEADER = struct.Struct("<IHI")
-_EVENT = struct.Struct("<qQB")
 _TYPES = (EventType.VIEW, EventType.ADD_TO_CART, EventType.PURCHASE)  # stored as positions: only ever append
+_CODES = {str(kind): code for code, kind in enumerate(_TYPES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,6 @@ class PastEvent(NamedTuple):
     """An event as kept."""
 
     timestamp_ms: int
-    id_hash: int
     item_id: str
     event_type: EventType
 
@@ -46,57 +45,57 @@ class PastEvent(NamedTuple):
 class History:
     """What is kept of one user or session, decoded when asked for."""
 
-    __slots__ = ("_data",)
+    __slots__ = ("_bought_at", "_count", "_data", "_items_at", "minute")
 
     def __init__(self, data: bytes) -> None:
-        """`data` is empty where nothing is kept."""
+        """`data` is empty where nothing is kept; `minute` tells when it was written, in minutes since the epoch."""
         self._data = data
+        self.minute, self._count, item_bytes = _HEADER.unpack_from(data) if data else (0, 0, 0)
+        self._items_at = _HEADER.size + 17 * self._count
+        self._bought_at = self._items_at + item_bytes
 
     def events(self, limit: int | None = None) -> list[PastEvent]:
         """The newest `limit` events, newest first."""
-        if not self._data:
-            return []
-        _, count, item_bytes = _HEADER.unpack_from(self._data)
-        count = count if limit is None else min(limit, count)
-        items_at = self._items_at()
-        items = self._data[items_at : items_at + item_bytes].decode().split(SEPARATOR, count)
-        end = _HEADER.size + count * _EVENT.size
-        rows = _EVENT.iter_unpack(self._data[_HEADER.size : end])
-        return [
-            PastEvent(time, known, item, _TYPES[kind]) for (time, known, kind), item in zip(rows, items, strict=False)
-        ]
+        count = self._count if limit is None else min(limit, self._count)
+        times = struct.unpack_from(f"<{count}q", self._data, _HEADER.size) if count else ()
+        types_at = self._items_at - self._count
+        kinds = [_TYPES[code] for code in self._data[types_at : types_at + count]]
+        items = self._data[self._items_at : self._bought_at].decode().split(SEPARATOR, count)
+        return list(map(PastEvent, times, items, kinds))
 
     def purchased(self) -> list[str]:
-        """Items bought, newest first."""
-        if not self._data:
-            return []
-        item_bytes = _HEADER.unpack_from(self._data)[2]
-        text = self._data[self._items_at() + item_bytes :].decode()
+        """Items bought, the last first."""
+        text = self._data[self._bought_at :].decode()
         return text.split(SEPARATOR) if text else []
-
-    @property
-    def minute(self) -> int:
-        """When this was last written, in minutes since the epoch."""
-        return int(_HEADER.unpack_from(self._data)[0]) if self._data else 0
-
-    def _items_at(self) -> int:
-        return _HEADER.size + int(_HEADER.unpack_from(self._data)[1]) * _EVENT.size
 
     def with_events(self, added: Iterable[RecentEvent], keep: int, minute: int) -> bytes | None:
         """The record with these events too, the newest `keep` of all; None when that changes nothing."""
-        before, bought = self.events(), self.purchased()
-        events = {event.id_hash: event for event in before}
+        numbers = struct.unpack_from(f"<{self._count}q{self._count}Q", self._data, _HEADER.size) if self._count else ()
+        times, ids = list(numbers[: self._count]), list(numbers[self._count :])
+        types = bytearray(self._data[self._items_at - self._count : self._items_at])
+        items = self._data[self._items_at : self._bought_at].decode().split(SEPARATOR) if self._count else []
+        bought = self.purchased()
+        changed = False
         for event in added:
-            kind = EventType(event.event_type)
             known = int.from_bytes(blake2b(event.event_id.encode(), digest_size=8).digest(), "little")
-            events.setdefault(known, PastEvent(event.timestamp_ms, known, event.item_id, kind))
-            if kind is EventType.PURCHASE and event.item_id not in bought:
-                bought = [event.item_id, *bought][:MAX_PURCHASES]
-        # The hash settles ties, so that the same events give the same record in whatever order they come.
-        newest = sorted(events.values(), key=lambda event: event[:2], reverse=True)[:keep]
-        if newest == before and bought == self.purchased():
+            at = event.timestamp_ms
+            # The id settles ties, so that the same events give the same record in whatever order they come.
+            place = 0
+            while place < len(times) and (times[place], ids[place]) > (at, known):
+                place += 1
+            if place < keep and known not in ids:
+                times.insert(place, at)
+                ids.insert(place, known)
+                types.insert(place, _CODES[event.event_type])
+                items.insert(place, event.item_id)
+                del times[keep:], ids[keep:], types[keep:], items[keep:]
+                changed = True
+            if event.event_type == EventType.PURCHASE and event.item_id not in bought:
+                bought = [event.item_id, *bought[: MAX_PURCHASES - 1]]
+                changed = True
+        if not changed:
             return None
-        items = SEPARATOR.join(event.item_id for event in newest).encode()
-        rows = (_EVENT.pack(event.timestamp_ms, event.id_hash, _TYPES.index(event.event_type)) for event in newest)
-        header = _HEADER.pack(minute, len(newest), len(items))
-        return b"".join((header, *rows, items, SEPARATOR.join(bought).encode()))
+        text = SEPARATOR.join(items).encode()
+        header = _HEADER.pack(minute, len(times), len(text))
+        numbers_raw = struct.pack(f"<{len(times)}q{len(ids)}Q", *times, *ids)
+        return b"".join((header, numbers_raw, types, text, SEPARATOR.join(bought).encode()))

@@ -11,13 +11,16 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 import lmdb
 import orjson
 
+from recsys.errors import UnavailableError
 from recsys.publishing.codec import SEPARATOR
 from recsys.publishing.history import History, RecentEvent
 
@@ -27,8 +30,17 @@ T = TypeVar("T")
 
 _FILL = 0.6  # evict above this share of the bound: copy-on-write needs room for the pages it replaces
 _EVICT_AT_ONCE = 200
+_KEYS_AT_ONCE = 100
 _LONGEST_KEY = 480  # of LMDB's 511 bytes, the index adds the minute
 _POSITION = b"position"
+_DAMAGED = (
+    lmdb.CorruptedError,
+    lmdb.PageNotFoundError,
+    lmdb.PanicError,
+    lmdb.InvalidError,
+    lmdb.VersionMismatchError,
+    lmdb.BadTxnError,
+)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -55,15 +67,21 @@ class RecentStore:
         return self._read(_key("s", dataset, session_id))
 
     def add(self, events: Iterable[RecentEvent]) -> None:
-        """Take in events, in any order, as often as one likes."""
+        """Take in events, in any order, as often as one likes.
+
+        Raises:
+            UnavailableError: the disk is full; the tailer brings the events in when it no longer is.
+        """
         by_key: dict[bytes, list[RecentEvent]] = defaultdict(list)
         for event in events:
             if event.user_id:
                 by_key[_key("u", event.dataset, event.user_id)].append(event)
             if event.session_id:
                 by_key[_key("s", event.dataset, event.session_id)].append(event)
-        if by_key:
-            self._write(lambda txn: self._add(txn, by_key))
+        # In small transactions: other workers wait for the writer's lock, and replaced pages are free again only later.
+        records = iter(by_key.items())
+        while some := dict(islice(records, _KEYS_AT_ONCE)):
+            self._write(partial(self._add, by_key=some))
 
     def position(self) -> dict[str, str] | None:
         """Where the tailer stands; None for a store that has yet to be filled."""
@@ -90,7 +108,7 @@ class RecentStore:
         try:
             with self._env.begin(db=self._records) as txn:
                 return History(bytes(txn.get(key) or b""))
-        except lmdb.Error as error:
+        except _DAMAGED as error:
             self._begin_anew(error)
             return History(b"")
 
@@ -125,10 +143,15 @@ class RecentStore:
         try:
             with self._env.begin(write=True) as txn:
                 return action(txn)
-        except lmdb.Error as error:
-            # A full map means that dead readers pin old pages; anything else, that the file is damaged.
-            if not (isinstance(error, lmdb.MapFullError) and self._env.reader_check()):
+        except lmdb.MapFullError as error:
+            if not self._env.reader_check():  # else dead readers have pinned old pages
                 self._begin_anew(error)
+        except _DAMAGED as error:
+            self._begin_anew(error)
+        except lmdb.Error as error:
+            raise UnavailableError(
+                f"The recent store {self._folder} cannot be written: {error}.", remedy="Free space on its disk."
+            ) from error
         with self._env.begin(write=True) as txn:
             return action(txn)
 
@@ -148,7 +171,7 @@ class RecentStore:
             return
         try:
             self._open_file()
-        except lmdb.Error as error:
+        except _DAMAGED as error:
             log.error("The recent store %s is damaged and begun anew: %s", self._folder, error)
             self._discard()
             self._open_file()

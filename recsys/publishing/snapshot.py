@@ -68,15 +68,23 @@ class SnapshotFollower:
         self._follow()
 
     async def refresh(self, fetch: Fetch) -> None:
-        """Look for a new state once; servers that are away show in `problems` and are asked again next time."""
+        """Look for a new state once; what is away or full shows in `problems` and is tried again next time."""
+        disk: dict[str, str] = {}
         if self._leader.acquire():
             try:
-                rows = await fetch(ACTIVE_VERSIONS)
-            except Exception as error:  # whatever the caller's driver raises, the answer is the same: stay as we are
-                await asyncio.to_thread(self._cache.report, POSTGRES, f"{type(error).__name__}: {error}")
-            else:
-                await asyncio.to_thread(self._cache.update, rows)
+                await self._lead(fetch)
+            except OSError as error:
+                disk = {"disk": f"{self._cache.folder} cannot be written: {error}"}
         await asyncio.to_thread(self._follow)
+        self.problems = {**{place: why for place, why in self.problems.items() if place != "disk"}, **disk}
+
+    async def _lead(self, fetch: Fetch) -> None:
+        try:
+            rows = await fetch(ACTIVE_VERSIONS)
+        except Exception as error:  # whatever the caller's driver raises, the answer is the same: stay as we are
+            await asyncio.to_thread(self._cache.report, POSTGRES, f"{type(error).__name__}: {error}")
+        else:
+            await asyncio.to_thread(self._cache.update, rows)
 
     def _follow(self) -> None:
         """Adopt the manifest if it changed."""

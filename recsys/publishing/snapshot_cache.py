@@ -146,10 +146,7 @@ class SnapshotCache:
         if path.exists() and sha256(path) == entry.sha256:  # kept from before a restart
             return
         path.unlink(missing_ok=True)
-        try:
-            self._store.download(entry.object_key, path)
-        except OSError as error:
-            raise UnavailableError(f"{entry.object_key} could not be written to {path}: {error}.") from error
+        self._store.download(entry.object_key, path)
         try:
             if (found := sha256(path)) != entry.sha256:
                 raise IntegrityError(

@@ -1,13 +1,16 @@
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from recsys.errors import UnavailableError
 from recsys.publishing import recent
 from recsys.publishing.history import RecentEvent
 from recsys.publishing.recent import RecentStore
@@ -93,6 +96,30 @@ def test_a_damaged_store_is_begun_anew(tmp_path: Path, damage: bytes | None) -> 
     assert store.position() is None, "the tailer will fill it"
     store.add([event(1)])
     assert items(store) == ["item-1"]
+
+
+def test_big_batches_fit_into_the_smallest_store(store: RecentStore, tmp_path: Path) -> None:
+    inode = (tmp_path / "recent" / "data.mdb").stat().st_ino
+    for batch in range(60):
+        some = range(batch * 1_000, batch * 1_000 + 1_000)
+        store.add(replace(event(number, f"u{number % 7_919}"), item_id=f"{number:0200d}") for number in some)
+    assert len(items(store, f"u{59_999 % 7_919}")) == 5
+    assert (tmp_path / "recent" / "data.mdb").stat().st_ino == inode, "never begun anew"
+    assert (tmp_path / "recent" / "data.mdb").stat().st_size <= 16 * MB
+
+
+def test_a_full_disk_is_named_and_loses_nothing(store: RecentStore) -> None:
+    store.add([event(1)])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    try:
+        with pytest.raises(UnavailableError, match="cannot be written"):
+            store.add(event(number, f"u{number}") for number in range(5_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert items(store) == ["item-1"]
+    store.add([event(2)])
+    assert items(store) == ["item-2", "item-1"]
 
 
 WRITER = """

@@ -1,5 +1,6 @@
 import asyncio
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -148,6 +149,26 @@ async def test_without_servers_the_last_state_stays_also_over_a_restart(
     await served.refresh(fetch)
     assert mark(served) == "a"
     assert served.problems.keys() == {"object_store"}
+
+
+async def test_a_full_disk_keeps_the_old_version(
+    context: RunContext, fetch: Fetch, leader: HostLeader, tmp_path: Path
+) -> None:
+    publish(context, TABLE, [lists("a")])
+    served = SnapshotFollower(tmp_path / "snapshots", context.store, leader)
+    await served.refresh(fetch)
+    publish(run(context, "run-2"), TABLE, [lists("b", 5_000)])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # what a full disk is to a process
+    try:
+        await served.refresh(fetch)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert mark(served) == "a"
+    assert "cannot be written" in served.problems["disk"]
+    assert len(list((tmp_path / "snapshots").iterdir())) == 2, "the manifest and the file in service"
+    await served.refresh(fetch)
+    assert (mark(served), served.problems) == ("b", {})
 
 
 async def test_an_object_that_is_gone_is_reported(
