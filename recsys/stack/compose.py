@@ -3,6 +3,7 @@
 import base64
 import re
 import secrets
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -41,12 +42,14 @@ def fill(env_file: Path = ENV_FILE, compose_file: Path = COMPOSE_FILE) -> list[s
     if missing:
         if text and not text.endswith("\n"):
             text += "\n"
-        write_private(env_file, text + "".join(f"{name}={_secret(name)}\n" for name in missing))
+        write_private(env_file, text + "".join(f"{name}={_made(name)}\n" for name in missing))
     return missing
 
 
-def _secret(name: str) -> str:
-    """Hexadecimal, so that it needs no quoting in addresses and files; 64 characters, as HS512 wants of a key."""
+def _made(name: str) -> str:
+    """A secret: hexadecimal, so that it needs no quoting in addresses and files; 64 characters, as HS512 wants."""
+    if name == "SCHEDULE_START_DATE":
+        return datetime.now(UTC).isoformat(timespec="seconds")
     if name.endswith("FERNET_KEY"):
         return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     return secrets.token_hex(32)
