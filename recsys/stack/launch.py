@@ -4,13 +4,17 @@ The supervisor starts every program through here, so that secrets go from the en
 environment, and neither the supervisor's configuration nor the process list shows them.
 """
 
+import contextlib
 import ctypes
 import os
 import pwd
 import signal
 import sys
 
+import psutil
+
 from recsys.settings import load
+from recsys.stack.process import in_session
 from recsys.stack.services import BY_NAME, Service
 from recsys.stack.settings import StackSettings
 
@@ -19,6 +23,7 @@ PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 def main(name: str) -> None:
     """Replace this process by the program called `name`."""
+    _end_leftovers()
     service = BY_NAME[name]
     settings = load(StackSettings)
     command = service.command(settings)
@@ -28,6 +33,14 @@ def main(name: str) -> None:
     _become(service.user())
     _die_with_supervisor(service)
     os.execve(command[0], command, variables)  # noqa: S606
+
+
+def _end_leftovers() -> None:
+    """A program killed outright leaves children that hold its port, in a process group that has lost its leader."""
+    for process in in_session(os.getsid(0)):
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if not psutil.pid_exists(os.getpgid(process.pid)):
+                process.kill()
 
 
 def _become(user: str | None) -> None:

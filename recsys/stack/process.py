@@ -1,5 +1,6 @@
 """Small facts about processes and ports that the embedded servers share."""
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -7,6 +8,8 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+
+import psutil
 
 from recsys.errors import ConfigurationError
 
@@ -57,3 +60,13 @@ def open_path_for(path: Path) -> None:
         status = parent.stat()
         if not status.st_mode & 0o001 and status.st_uid == os.geteuid():
             parent.chmod(status.st_mode | 0o001)
+
+
+def in_session(session: int) -> list[psutil.Process]:
+    """The processes of a session: for the supervisor's, itself and all that came from it, orphans included."""
+    members = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getsid(process.pid) == session:
+                members.append(process)
+    return members

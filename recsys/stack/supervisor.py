@@ -3,6 +3,7 @@
 It listens on a unix socket in `RECSYS_HOME/run` that only its owner may use.
 """
 
+import contextlib
 import os
 import shlex
 import subprocess
@@ -19,7 +20,7 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 from recsys.errors import ConfigurationError, UnavailableError
 from recsys.settings import PROJECT_ROOT, home
 from recsys.stack.environment import write_private
-from recsys.stack.process import tool
+from recsys.stack.process import in_session, tool
 from recsys.stack.services import SERVICES, Service
 
 STOP_WAIT_S = 20
@@ -83,6 +84,7 @@ logfile={logs()}/supervisord.log
 logfile_maxbytes=10MB
 logfile_backups=3
 pidfile={_run()}/supervisord.pid
+{"" if os.geteuid() else "user=root"}
 childlogdir={logs()}
 umask=077
 
@@ -174,12 +176,12 @@ def shutdown() -> None:
     leader = pid()
     if leader is None:
         return
-    supervisor = psutil.Process(leader)
-    # Some of Airflow's children lead process groups of their own and outlive their parent.
-    family = supervisor.children(recursive=True)
+    # Airflow's tasks lead process groups of their own, and a killed program's children have lost their parent:
+    # what all have in common is the session that supervisord opened.
+    supervisor, family = psutil.Process(leader), in_session(os.getsid(leader))
     _rpc().shutdown()
-    gone, _ = psutil.wait_procs([supervisor], timeout=STOP_WAIT_S * 4)
-    for process in family if gone else [supervisor, *family]:
-        if process.is_running():
+    psutil.wait_procs([supervisor], timeout=STOP_WAIT_S * 4)
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(family, timeout=STOP_WAIT_S)
