@@ -1,0 +1,64 @@
+"""A past moment of the shop: what was known then, what would have been listed then, and what users did after."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from recsys.evaluation.protocols import split_by_time
+from recsys.models.als import Als
+from recsys.models.id_map import IdMap
+from recsys.ranking.facts import ItemFacts, UserFacts
+from recsys.ranking.scenes import Scene, scenes
+from recsys.ranking.sources import PastLists
+from recsys.schema import Columns
+from recsys.settings import PipelineSettings
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The frames of a prepared dataset that ranking needs."""
+
+    events: pl.DataFrame
+    item_history: pl.DataFrame
+    categories: pl.DataFrame
+
+    def items(self, now: datetime, settings: PipelineSettings) -> ItemFacts:
+        """What was known of every item at a moment."""
+        assume = settings.prepare_dataset.assume_available
+        return ItemFacts(self.events, self.item_history, self.categories, now=now, assume_available=assume)
+
+
+class Replay:
+    """The users who were active between two moments, as they stood at the first.
+
+    Attributes:
+        truth: `user_id, item_id, rating`: what they did after `start` and until `end`.
+        users: the map of these users.
+        items: what was known of every item at `start`.
+    """
+
+    def __init__(
+        self, shop: Shop, als: Als, settings: PipelineSettings, *, start: datetime, end: datetime, max_users: int
+    ) -> None:
+        """Args:
+        als: fitted on nothing later than `start`.
+        """
+        self._settings = settings.ranker
+        self.truth = split_by_time(
+            shop.events,
+            start,
+            end,
+            min_items=settings.i2i.min_items,
+            max_users=max_users,
+            seed=settings.ranker.seed,
+        ).truth
+        self.users = IdMap(self.truth[Columns.USER])
+        self.items = shop.items(start, settings)
+        self._facts = UserFacts(shop.events, self.users, self.items)
+        self._source = PastLists(shop.events, self.items, als, settings)
+
+    def scenes(self) -> Iterator[Scene]:
+        """Everyone's candidates with their features."""
+        return scenes(self.items, self._facts, self._source, self._settings)

@@ -1,0 +1,113 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from recsys.errors import NotReadyError
+from recsys.models.registry import CHALLENGER, ModelRegistry
+from recsys.pipeline.context import RunContext
+from recsys.pipeline.run import STEPS, run_step
+from recsys.publishing.active import read_active
+from recsys.ranking.ranker import Ranker
+from recsys.schema import RecommendationTable, Step
+from recsys.settings import (
+    AlsSettings,
+    GateSettings,
+    MlflowSettings,
+    PipelineSettings,
+    PostgresSettings,
+    RankerSettings,
+)
+from recsys.storage.object_store import ObjectStore
+
+
+@pytest.fixture
+def context(
+    database: PostgresSettings,
+    bucket: ObjectStore,
+    mlflow_database: MlflowSettings,
+    pipeline_settings: PipelineSettings,
+    load_simulated_shop: Callable[..., object],
+) -> RunContext:
+    """All steps before the ranker have run."""
+    load_simulated_shop(dataset="shop", users=400, events=8_000, items=100)
+    settings = pipeline_settings.model_copy(
+        update={
+            "train_als": AlsSettings(factors=8, iterations=5),
+            "gate": GateSettings(min_users=20),
+            "ranker": RankerSettings(iterations=40, depth=4, target_days=5, max_memory_mb=16),
+        }
+    )
+    context = RunContext("run-1", "shop", settings, database, bucket, mlflow_database)
+    for step in list(STEPS)[: list(STEPS).index(Step.TRAIN_RANKER)]:
+        run_step(step, context)
+    return context
+
+
+def lists(context: RunContext, table: RecommendationTable) -> pl.DataFrame:
+    return pl.concat(read_active(context, table))
+
+
+def test_ranked_lists_reorder_the_candidates_of_everyone(context: RunContext) -> None:
+    with pytest.raises(NotReadyError, match="recsys run train_ranker"):
+        run_step(Step.RANK, context)
+    trained = run_step(Step.TRAIN_RANKER, context)
+    assert trained.notes["decision"] == "published the challenger"
+    assert {"ndcg@10", "i2i_ndcg@10", "personalized_ndcg@10", "default_ndcg@10", "best_source"} <= set(trained.metrics)
+    summary = run_step(Step.RANK, context)
+
+    ranked = lists(context, RecommendationTable.RANKED)
+    i2i, personalized = (
+        lists(context, table) for table in (RecommendationTable.I2I, RecommendationTable.PERSONALIZED)
+    )
+    assert set(ranked["key"]) == set(i2i["key"]) | set(personalized["key"])
+    assert summary.rows["keys"] == ranked["key"].n_unique()
+    best_first = ranked.sort("key", "rank").with_columns(step=pl.col("score").diff().over("key"))
+    assert best_first["step"].drop_nulls().max() <= 0  # type: ignore[operator]
+
+    events = pl.read_parquet(context.store.get(f"{context.newest_output(Step.PREPARE_DATASET)}/events.parquet"))
+    items = pl.read_parquet(context.store.get(f"{context.newest_output(Step.PREPARE_DATASET)}/items.parquet"))
+    assert set(ranked["item_id"]) <= set(items.filter("is_available")["item_id"])
+    bought = events.filter(pl.col("event_type") == "purchase").select("item_id", key="user_id")
+    assert ranked.join(bought, on=["key", "item_id"], how="inner").is_empty()
+
+    assert set(ranked["reason"]) == {"similar_to_viewed", "personalized_for_you", "popular"}
+    explained = ranked.filter(pl.col("reason") == "similar_to_viewed")
+    told = explained.join(i2i, on=["key", "item_id"], how="left")
+    assert (told["based_on"] == told["based_on_right"]).all()
+    assert ranked.filter(pl.col("reason") != "similar_to_viewed")["based_on"].null_count() == ranked.height - len(told)
+
+
+def test_a_damaged_ranker_is_kept_out(context: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = ModelRegistry(context.mlflow, context.store, context.dataset)
+    run_step(Step.TRAIN_RANKER, context)
+    champion = registry.champion("ranker")
+    fit = Ranker.fit
+
+    def upside_down(self: Ranker, features: list[str], matrix: object, labels: object, weights: object) -> Ranker:
+        return fit(self, features, matrix, 1 - labels, weights)  # type: ignore[arg-type, operator]
+
+    monkeypatch.setattr(Ranker, "fit", upside_down)
+    summary = run_step(Step.TRAIN_RANKER, replace(context, run_id="run-2"))
+    assert summary.notes["decision"] == "kept the champion"
+    assert registry.champion("ranker") == champion
+    challenger = registry.find("ranker", CHALLENGER)
+    assert challenger is not None
+    logged = registry.client.get_run(challenger.run_id)
+    assert logged.data.metrics["gate_challenger"] < logged.data.metrics["gate_champion"]
+    artifacts = {entry.path for entry in registry.client.list_artifacts(challenger.run_id)}
+    assert {"gate.json", "importance.json"} <= artifacts
+
+
+def test_a_champion_that_expects_other_features_is_replaced(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = ModelRegistry(context.mlflow, context.store, context.dataset)
+    with monkeypatch.context() as older:
+        older.setattr("recsys.ranking.facts.WINDOWS_DAYS", (2, 9, 30))
+        run_step(Step.TRAIN_RANKER, context)
+    first = registry.champion("ranker")
+    summary = run_step(Step.TRAIN_RANKER, replace(context, run_id="run-2"))
+    assert summary.notes["champion"] is None
+    assert registry.champion("ranker").version != first.version
