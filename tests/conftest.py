@@ -6,6 +6,7 @@ A test that asks for `database` or `bucket` gets one of its own, so tests never 
 import os
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -36,10 +37,14 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresSettings]:
+def postgres_server_settings() -> Iterator[PostgresSettings]:
     """A running Postgres server with a migrated template database; tests use `database` instead."""
-    folder = tmp_path_factory.mktemp("postgres")
-    with temporary.postgres_in(folder, "fsync=off", "synchronous_commit=off", "full_page_writes=off") as admin:
+    quick = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+    # Not below pytest's own folder: another pytest that starts closes that to the user Postgres runs as.
+    with (
+        tempfile.TemporaryDirectory(prefix="recsys-tests-") as folder,
+        temporary.postgres_in(Path(folder), *quick) as admin,
+    ):
         execute(admin, "create database template_recsys")
         settings = admin.model_copy(update={"database": "template_recsys"})
         postgres.migrate(settings)
