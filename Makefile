@@ -71,6 +71,9 @@ format: install ## Bring all sources into the one format
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
+env: install ## Generate the secrets of docker-compose.yaml into .env; those that are there stay
+	@$(RECSYS) compose-env
+
 lock: install ## Resolve the requirements anew: the whole suite, and the service's thin image
 	@$(LOCK) --all-extras --output-file requirements.txt
 	@$(LOCK) --extra service --output-file fast_api_service/requirements.txt
