@@ -10,8 +10,6 @@ from functools import cached_property
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from recsys.errors import BadInputError, NotReadyError
 from recsys.schema import EventType, Property, RawTable
@@ -54,26 +52,28 @@ class ParquetInput(TableInput):
     """A Parquet file, a batch of rows at a time; `_line` counts its rows from 1."""
 
     @cached_property
-    def _parquet(self) -> pq.ParquetFile:
+    def _scan(self) -> pl.LazyFrame:
+        scan = pl.scan_parquet(self.file.path)
         try:
-            return pq.ParquetFile(self.file.path)
-        except pa.ArrowInvalid as error:
+            known = scan.collect_schema().names()
+        except pl.exceptions.ComputeError as error:
             raise BadInputError(
                 f"{self.file.path} is no readable Parquet file: {error}.",
                 remedy="Install the package or fetch it again.",
             ) from error
+        return scan.select(name for name in self.layout.columns if name in known)
 
     def size(self) -> int:
         """In rows."""
-        return int(self._parquet.metadata.num_rows)
+        return int(self._scan.select(pl.len()).collect().item())
 
     def rows(self) -> Iterator[TextRows]:
         """All rows, as text like those of any other file."""
         position = 0
-        for batch in self._parquet.iter_batches(BATCH_ROWS, columns=list(self.layout.columns)):
-            frame = pl.DataFrame(pl.from_arrow(batch)).cast(pl.String).with_row_index(LINE, offset=position + 1)
+        for batch in self._scan.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
+            frame = batch.cast(pl.String).with_row_index(LINE, offset=position + 1).cast({LINE: pl.Int64})
             position += frame.height
-            yield TextRows(frame.with_columns(pl.col(LINE).cast(pl.Int64)), position)
+            yield TextRows(frame, position)
 
 
 class Baskets(ParquetInput):

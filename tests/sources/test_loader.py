@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -168,6 +169,18 @@ def test_an_error_while_preparing_chunks_is_raised_and_leaves_nothing(database: 
     before = stored(database)
     with pytest.raises(RuntimeError, match="on fire"):
         load_source(Failing(), database)
+    assert stored(database) == before
+
+
+def test_an_interrupted_load_stops_preparing_chunks(database: PostgresSettings) -> None:
+    def interrupt(name: str, done: int, size: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    before = stored(database)
+    with pytest.raises(KeyboardInterrupt):
+        load_source(Simulator(Sizes(items=20_000)), database, progress=interrupt)
+    assert "prepare-chunks" not in {thread.name for thread in threading.enumerate()}
     assert stored(database) == before
 
 
