@@ -8,8 +8,10 @@ from rich.console import Console
 
 from recsys.errors import RecsysError
 
-console = Console()
-errors = Console(stderr=True)
+# In a file or a pipe nobody knows the width; 80 columns would cut names that the next command needs.
+PIPE_WIDTH = 160
+console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+errors = Console(stderr=True, width=None if sys.stderr.isatty() else PIPE_WIDTH)
 
 
 @contextmanager

@@ -1,10 +1,11 @@
 """`recsys run`: the pipeline without Airflow."""
 
+import time
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.padding import Padding
 
 from recsys.cli import app, console
 from recsys.pipeline.context import RunContext
@@ -27,17 +28,17 @@ def run(
     context = RunContext.create(run_id or f"manual-{datetime.now(UTC):%Y%m%dT%H%M%S}", settings)
     postgres.migrate(context.postgres)
     context.store.wait(console.print)
-    table = Table("step", "seconds", "output", "rows", "metrics", title=f"run {context.run_id} on {context.dataset}")
+    console.print(f"Run {context.run_id} on dataset {context.dataset!r}")
     for step in steps or list(STEPS):
-        started = datetime.now(UTC)
+        started = time.monotonic()
         with console.status(f"{step} …"):
             summary = run_step(step, context)
-        seconds = (datetime.now(UTC) - started).total_seconds()
-        table.add_row(
-            str(step),
-            f"{seconds:.1f}",
-            summary.output,
-            " ".join(f"{name}={count:,}" for name, count in summary.rows.items()),
-            " ".join(f"{name}={value:.4g}" for name, value in summary.metrics.items()),
-        )
-    console.print(table)
+        console.print(f"[green]✔[/] [bold]{step}[/] {time.monotonic() - started:.1f} s → {summary.output}")
+        _show("rows", {name: f"{count:,}" for name, count in summary.rows.items()})
+        _show("metrics", {name: f"{value:.4g}" for name, value in summary.metrics.items()})
+
+
+def _show(title: str, figures: dict[str, str]) -> None:
+    if figures:
+        text = ", ".join(f"{name} {value}" for name, value in figures.items())
+        console.print(Padding(f"[dim]{title}:[/] {text}", (0, 0, 0, 2)), highlight=False)
