@@ -49,7 +49,7 @@ def test_counts_are_those_of_all_workers(api: Service) -> None:
 def test_ids_and_unknown_paths_do_not_become_series(api: Service) -> None:
     api.get("/v1/recommendations/personalized/some-user-id")
     api.client.get("/some/unknown/path")
-    api.client.request("BREW", "/health/live")
+    api.client.request("PROPFIND", "/health/live")
     wait_until(lambda: metric(api, "recsys_http_requests_total", route="none", status="404") >= 1, 5)
     wait_until(lambda: metric(api, "recsys_http_requests_total", method="other", status="405") >= 1, 5)
     text = api.client.get("/metrics").text
