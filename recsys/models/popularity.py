@@ -19,7 +19,8 @@ def popularity(events: pl.LazyFrame, *, now: datetime, half_life_days: float) ->
     weight = pl.col(Columns.RATING).cast(pl.Float64) * 0.5**half_lives
     return (
         events.group_by(Columns.ITEM)
-        .agg(weight.sum().alias(Columns.SCORE))
+        # Sums of the same numbers in another order differ in their last bits, which must not decide between items.
+        .agg(weight.sum().round_sig_figs(9).alias(Columns.SCORE))
         .sort(Columns.SCORE, Columns.ITEM, descending=[True, False])
         .collect(engine="streaming")
     )

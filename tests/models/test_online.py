@@ -1,0 +1,40 @@
+import subprocess
+import sys
+
+from recsys.models.online import history_weight, recommend_from_history
+
+TABLE = {"a": [("b", 0.5), ("c", 0.4), ("fill", 0.0)], "b": [("c", 0.4), ("a", 0.1)]}
+
+
+def similar(item_id: str) -> list[tuple[str, float]]:
+    return TABLE.get(item_id, [])
+
+
+def test_newer_counts_more() -> None:
+    assert history_weight(0, 0, 7) == 1
+    assert history_weight(1, 0, 7) < 1
+    assert history_weight(1, 7, 7) == history_weight(1, 0, 7) / 2
+
+
+def test_fillers_unknown_items_and_exclusions_do_not_come_out() -> None:
+    found = recommend_from_history([("a", 5), ("?", 5)], similar, 10, half_life_days=7, exclude={"b"})
+    assert [tuple(entry) for entry in found] == [("c", 0.4, "a")]
+
+
+def test_contributions_add_up() -> None:
+    found = recommend_from_history([("b", 5), ("a", 5)], similar, 10, half_life_days=7)
+    assert found[0].item_id == "c"
+    assert found[0].score == 0.4 + 0.4 * history_weight(1, 0, 7)
+    assert found[0].based_on == "b"
+
+
+def test_no_history_gives_nothing() -> None:
+    assert recommend_from_history([], similar, 10, half_life_days=7) == []
+
+
+def test_the_service_can_import_it_without_heavy_libraries() -> None:
+    heavy = "{'numpy', 'polars', 'scipy', 'pandas'}"
+    check = (
+        f"import sys, recsys.models.online; found = {heavy} & set(sys.modules); sys.exit(str(found) if found else 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", check]).returncode == 0
