@@ -24,7 +24,7 @@ select greatest(
 _EVENTS = """
 select dataset, event_id, timestamp_ms, item_id, event_type, user_id, session_id, ingested_at
 from raw.collected_events
-where ingested_at >= $1 and (ingested_at, dataset, event_id) > ($1, $2, $3)
+where (ingested_at, dataset, event_id) > ($1, $2, $3)
   and not pg_visible_in_snapshot(txid, $4::text::pg_snapshot)
 order by ingested_at, dataset, event_id limit $5
 """
