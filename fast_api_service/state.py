@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+import multiprocessing
+import os
+import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -108,6 +111,7 @@ class ServiceState:
             self.object_store.note(f"does not answer ({type(error).__name__})")
 
     async def _report(self) -> None:
+        _end_with_the_supervisor()
         metrics.report_worker()
         metrics.POOL.labels("idle").set(self.pool.get_idle_size())
         metrics.POOL.labels("used").set(self.pool.get_size() - self.pool.get_idle_size())
@@ -162,6 +166,14 @@ class ServiceState:
 def _described(dependency: Dependency) -> dict[str, Any]:
     state = "ok" if dependency.ok else "unavailable"
     return {"state": state, "detail": dependency.detail, "since": round(dependency.since)}
+
+
+def _end_with_the_supervisor() -> None:
+    """A worker whose supervisor was killed would hold the port against the next start."""
+    supervisor = multiprocessing.parent_process()
+    if supervisor and not supervisor.is_alive():
+        log.error("The supervisor is gone; this worker ends too.")
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _forever(look: Callable[[], Awaitable[None]], pause_s: float) -> None:

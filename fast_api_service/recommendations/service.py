@@ -33,7 +33,7 @@ FROM_CATALOGUE = str(Source.DEFAULT), str(Reason.FROM_CATALOGUE)
 # A list was computed from events up to some hours before it was published; later ones are not in it yet.
 LIST_LAG_MS = 3 * 3600 * 1000
 # Picks decoded beyond those asked for, since some will be bought or unavailable.
-SPARE = 20
+SPARE = 8
 
 
 class Recommender:

@@ -10,7 +10,7 @@ from recsys.bench.wrk import Request, Wrk
 from recsys.storage import postgres
 
 BATCH = 50
-CONNECTIONS = 8
+CONNECTIONS = 4
 BATCHES = 500  # different bodies; ids differ in every request
 
 

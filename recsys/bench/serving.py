@@ -13,6 +13,8 @@ from recsys.bench.wrk import Load, Request, Wrk
 REQUESTS = 20_000
 RECENT_USERS = 0.1  # share of users with events of the last minutes
 MARKS = ("a", "b")
+# Reasons that belong to one list of one table; the others bring several together.
+ONE_TABLE = {"ranked_for_you", "popular"}
 
 
 def measure(seconds: float = 5, rounds: int = 5, shop: Shop | None = None) -> dict[str, float]:
@@ -87,10 +89,9 @@ def _swap(
                 return
             answer = service.ask(f"/v1/recommendations?user_id={user}&limit=100")
             for item in answer["items"]:  # type: ignore[attr-defined]
-                if item["source"] == "online":  # follows the mark of the event
-                    continue
-                known = marks_of.setdefault((answer["version"], item["source"]), item["item_id"][0])
-                mixed += known != item["item_id"][0]
+                if item["reason"] in ONE_TABLE:
+                    known = marks_of.setdefault((answer["version"], item["reason"]), item["item_id"][0])
+                    mixed += known != item["item_id"][0]
             time.sleep(0.01)
 
     checker = threading.Thread(target=check)

@@ -169,7 +169,7 @@ def test_a_killed_worker_is_replaced(api: Service) -> None:
 def test_every_acknowledged_event_is_stored_exactly_once_after_kill_9(
     servers: Servers, run: RunContext, tmp_path: Path
 ) -> None:
-    variables = running_service.environment(servers.database, servers.bucket, tmp_path)
+    variables = running_service.environment(servers.database, servers.bucket, tmp_path, SERVICE_WORKERS="1")
     sent: dict[str, list[dict[str, str]]] = {}
     acknowledged: set[str] = set()
 
@@ -202,6 +202,13 @@ def test_every_acknowledged_event_is_stored_exactly_once_after_kill_9(
             assert api.post("/v1/events", sent[name]).status_code == 200
         assert stored(run) == {f"{name}-{n}" for name in sent for n in range(50)}
         assert api.items("/v1/recommendations/online/jo", limit=3) == published_shop.neighbours("x1")[:3]
+
+
+def test_workers_end_with_their_killed_parent(api: Service) -> None:
+    workers = psutil.Process(api.process.pid).children()
+    api.process.kill()
+    api.process.wait()
+    wait_until(lambda: not any(worker.is_running() for worker in workers), 15)
 
 
 def stored(run: RunContext) -> set[str]:

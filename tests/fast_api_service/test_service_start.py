@@ -34,7 +34,7 @@ def test_without_a_server_and_without_lists_it_waits_says_so_and_ends(
 
 
 def test_with_lists_from_before_it_serves_them_and_says_degraded(shop: RunContext, tmp_path: Path) -> None:
-    alive = running_service.environment(shop.postgres, shop.store.settings, tmp_path)
+    alive = running_service.environment(shop.postgres, shop.store.settings, tmp_path, SERVICE_WORKERS="1")
     with running_service.service(alive, tmp_path) as api:
         api.post("/v1/events", {"event_type": "purchase", "user_id": "kim", "item_id": "d2"})
         before = api.items(HOME, user_id="kim", limit=50)
