@@ -14,7 +14,10 @@ from recsys.sources.base import LINE, REASON, SURPLUS
 from recsys.sources.files import DataFile
 from recsys.sources.table_input import TextRows
 
-MAX_ROW_BYTES = 64 << 20
+MAX_ROW_BYTES = 4 << 20
+
+# Python's own limit is 128 KiB, less than what a stray quote swallows; a block bounds a field anyway.
+csv.field_size_limit(1 << 30)
 
 
 def read(file: DataFile, separator: str = ",") -> Iterator[TextRows]:
@@ -33,7 +36,7 @@ def read(file: DataFile, separator: str = ",") -> Iterator[TextRows]:
             columns = _header(header, file, separator)
             line += 1
         if '"' in text:
-            frame, line = _parse_quoted(text, columns, separator, line)
+            frame, line = _parse_any(text, columns, separator, line)
         else:
             frame, line = _parse_plain(text, columns, separator, line)
         if frame.height:
@@ -67,12 +70,13 @@ def _whole_rows(file: DataFile) -> Iterator[bytes]:
             earlier = data.rfind(b"\n", 0, cut - 1) + 1
             quotes -= data.count(b'"', earlier, cut)
             cut = earlier
-        # No such line end in megabytes of text means a stray quote, not one giant field.
-        cut = cut or end
+        if not cut and len(data) > MAX_ROW_BYTES:
+            # No row is that long: there is a quote that nobody closed, and any line end will do.
+            cut = end
         rest = data[cut:]
         if cut:
             yield data[:cut]
-        elif len(rest) > MAX_ROW_BYTES:
+        elif len(data) > MAX_ROW_BYTES:
             raise BadInputError(
                 f"{file.name} has a row longer than {MAX_ROW_BYTES >> 20} MB.", remedy="Give a CSV file of text lines."
             )
@@ -116,19 +120,20 @@ def _parse_plain(text: str, columns: list[str], separator: str, line: int) -> tu
         schema=dict.fromkeys([*columns, SURPLUS], pl.String),
         truncate_ragged_lines=True,
         missing_columns="insert",
+        extra_columns="ignore",
         row_index_name=LINE,
         row_index_offset=line,
     )
-    following = line + frame.height
-    return frame.with_columns(pl.col(LINE).cast(pl.Int64)).filter(
-        ~pl.all_horizontal(pl.exclude(LINE).is_null())
-    ), following
+    if frame.get_column(SURPLUS).null_count() < frame.height:
+        # Only the first surplus field is here; nothing of a row that will be rejected shall be lost.
+        return _parse_any(text, columns, separator, line)
+    filled = frame.filter(~pl.all_horizontal(pl.exclude(LINE).is_null()))
+    return filled.cast({LINE: pl.Int64}), line + frame.height
 
 
-def _parse_quoted(text: str, columns: list[str], separator: str, line: int) -> tuple[pl.DataFrame, int]:
-    """Text with quotes: fields may hold separators, line ends and (doubled) quotes."""
+def _parse_any(text: str, columns: list[str], separator: str, line: int) -> tuple[pl.DataFrame, int]:
+    """Any text: quoted fields may hold separators, line ends and (doubled) quotes; rows may be too long."""
     width = len(columns)
-    csv.field_size_limit(len(text) + 1)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     rows: list[list[object]] = []
     start = line

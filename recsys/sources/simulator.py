@@ -37,10 +37,10 @@ class Sizes:
 
     def __post_init__(self) -> None:
         ranges = {
-            "users": (1, 50_000_000),
-            "items": (20, 5_000_000),
+            "users": (1, 20_000_000),
+            "items": (20, 2_000_000),
             "events": (self.users, 1_000_000_000),
-            "days": (1, 3_650),
+            "days": (1, 730),
             "seed": (0, 2**63 - 1),
             "property_rows": (1, 10_000_000_000),
         }

@@ -21,7 +21,7 @@ def read(path: Path, content: str | bytes) -> pl.DataFrame:
     return pl.concat(rows.frame for rows in csv_reader.read(files.at(path)))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(rows=st.lists(st.lists(TEXT, min_size=3, max_size=3), min_size=1), block=st.integers(1, 40))
 def test_reads_what_python_wrote(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[list[str]], block: int
@@ -33,6 +33,19 @@ def test_reads_what_python_wrote(
     frame = read(tmp_path / "rows.csv", out.getvalue())
     expected = [tuple(field or None for field in row) for row in rows if any(row)]
     assert frame.select("a", "b", "c").rows() == expected
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(content=st.text('a1,;"\n\r\0 ', max_size=60), block=st.integers(1, 40))
+def test_any_text_is_read_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, block: int) -> None:
+    monkeypatch.setattr(files, "BLOCK_BYTES", block)
+    lines = content.count("\n") + content.count("\r") + 2
+    try:
+        frame = read(tmp_path / "rows.csv", "a,b\n1,2\n" + content)
+    except BadInputError:
+        return
+    assert frame.get_column(LINE).is_sorted()
+    assert frame.get_column(LINE).max() <= lines + 1
 
 
 def test_lines_are_those_an_editor_shows(tmp_path: Path) -> None:
@@ -49,12 +62,13 @@ def test_lines_stay_right_over_blocks(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("quote", ["", '"'])
 def test_surplus_fields_are_kept_and_missing_ones_are_null(tmp_path: Path, quote: str) -> None:
-    frame = read(tmp_path / "rows.csv", f"a,b\n1,{quote}x{quote},more\n2\n")
-    assert frame.select("a", "b", SURPLUS).rows() == [("1", "x", "more"), ("2", None, None)]
+    frame = read(tmp_path / "rows.csv", f"a,b\n1,{quote}x{quote},more,and more\n2\n")
+    assert frame.select("a", "b", SURPLUS).rows() == [("1", "x", "more,and more"), ("2", None, None)]
 
 
 def test_a_stray_quote_costs_its_block_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(csv_reader, "MAX_ROW_BYTES", 48)
     lines = [f"{number},value" for number in range(100)]
     lines[50] = '50,"never closed'
     frame = read(tmp_path / "rows.csv", "a,b\n" + "\n".join(lines) + "\n")
