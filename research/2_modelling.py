@@ -19,6 +19,7 @@
 import math
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -34,6 +35,11 @@ from recsys.models.als import Als
 from recsys.models.base import Recommender
 from recsys.models.item_to_item import ItemToItem
 from recsys.models.popularity import Popularity
+from recsys.pipeline.train_ranker import load_shop
+from recsys.ranking.comparison import compare
+from recsys.ranking.examples import examples
+from recsys.ranking.ranker import Ranker
+from recsys.ranking.replay import Replay
 
 plt.style.use("shop.mplstyle")
 pl.Config.set_tbl_rows(30).set_tbl_cols(12).set_float_precision(4)
@@ -271,6 +277,53 @@ for axis, extra, label in zip(
     axis.margins(0.2)
     axis.set(xlim=(0, None), ylim=(0, None))
 beyond.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(results))
+plt.show()
+
+# %% [markdown]
+# ## The ranker, against the lists it chooses from
+#
+# Learns from past moments: what each list would have shown then, with features as of then, and what shoppers did next.
+# It is judged on the test window, which it has not seen, beside each of its sources in their own order. Only shoppers
+# and items that are in some list can be found here, so the numbers compare within this plot, not with the ones above.
+
+
+# %%
+def replay(start: datetime, end: datetime, max_users: int) -> Replay:
+    """What would have been listed at `start`, and what shoppers did until `end`."""
+    model = Als(als).fit(events.filter(pl.col("timestamp") <= start), now=start)
+    return Replay(known_shop, model, shop.settings, start=start, end=end, max_users=max_users)
+
+
+def past_moments() -> Iterator[Replay]:
+    """Windows of targets that follow one another, newest first, all before the test window."""
+    end = test.cut
+    for _ in range(shop.settings.ranker.windows):
+        start = window_start(events.filter(pl.col("timestamp") <= end), end, shop.settings.ranker.target_days)
+        yield replay(start, end, shop.settings.ranker.max_train_users)
+        end = start
+
+
+known_shop = load_shop(shop.prepared)
+with mlflow.start_run(run_name="ranker test", tags={"dataset": shop.name, "window": "test", "model": Ranker.name}):
+    mlflow.log_params(shop.settings.ranker.model_dump())
+    rows = examples(past_moments(), shop.settings.ranker)
+    ranker = Ranker(shop.settings.ranker).fit(rows.features, rows.matrix, rows.labels, rows.weights)
+    judged_lists = compare({Ranker.name: ranker}, replay(test.cut, now, shop.settings.gate.max_users), METRICS)
+    values = judged_lists[Ranker.name].values
+    mlflow.log_metrics({name.replace("@", "_at_"): value for name, value in values.items()})
+    importance = list(ranker.importance().items())[:12]
+    ranking, axes = plt.subplots(1, 2)
+    for place, evaluation in enumerate(judged_lists.values()):
+        column = evaluation.per_user[METRIC]
+        axes[0].barh(place, float(column.mean() or 0.0), xerr=interval(column), capsize=3, color=f"C{place}")
+    axes[0].set_yticks(range(len(judged_lists)), list(judged_lists))
+    axes[0].invert_yaxis()
+    axes[0].set(title=f"{METRIC}, with 95 % intervals", xlabel=METRIC, xlim=(0, None))
+    axes[0].grid(axis="y")
+    axes[1].barh([name for name, _ in importance[::-1]], [value for _, value in importance[::-1]], color="C4")
+    axes[1].set(title="What the ranker goes by", xlabel="importance, %")
+    axes[1].grid(axis="y")
+    mlflow.log_figure(ranking, "ranker.png")
 plt.show()
 
 # %% [markdown]

@@ -75,13 +75,13 @@ def test_the_exploratory_analysis_runs_and_draws_its_plots(prepared_shop: Path) 
 
 def test_the_modelling_notebook_compares_models_and_logs_them(prepared_shop: Path) -> None:
     notebook = execute("2_modelling")
-    assert plots(notebook) == 4
+    assert plots(notebook) == 5
     assert "Best on the test window by ndcg@10" in printed(notebook)
     client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{prepared_shop}/mlflow.db")
     experiment = client.get_experiment_by_name("recsys-research")
     runs = client.search_runs([experiment.experiment_id])
     judged = [run for run in runs if run.data.tags["mlflow.runName"] != "comparison"]
-    assert {run.data.tags["model"] for run in judged} == {"popularity", "item_to_item", "als"}
+    assert {run.data.tags["model"] for run in judged} == {"popularity", "item_to_item", "als", "ranker"}
     assert {run.data.tags["window"] for run in judged} == {"validation", "test"}
     assert all(0 <= run.data.metrics["ndcg_at_10"] <= 1 for run in judged)
     assert all(run.data.params and run.info.status == "FINISHED" for run in judged)
