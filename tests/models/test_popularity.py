@@ -16,11 +16,16 @@ def test_an_event_counts_half_after_a_half_life() -> None:
 
 
 def test_ratings_weigh_and_many_of_them_do_not_wrap() -> None:
-    """Of the reference: sums of 8-bit ratings wrapped above 127."""
+    """Of the reference: sums of 8-bit ratings wrapped above 127, and a weight of 0.1 became 0."""
     events = interactions([("u", "many", 0)] * 100 + [("u", "few", 0)] * 30).with_columns(
         rating=pl.lit(5.0, pl.Float32)
     )
     assert popularity(events.lazy(), now=NOW, half_life_days=7).rows() == [("many", 500.0), ("few", 150.0)]
+
+
+def test_a_rating_below_one_counts() -> None:
+    events = interactions([("u", "a", 0)]).with_columns(rating=pl.lit(0.1, pl.Float32))
+    assert popularity(events.lazy(), now=NOW, half_life_days=7)["score"].to_list() == pytest.approx([0.1])
 
 
 def test_a_category_lists_its_descendants_items_too() -> None:
