@@ -58,9 +58,6 @@ $(STAMP):
 	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --editable .
 	@echo "$(WANTED)" > $(STAMP)
 
-env: install ## Generate the secrets of docker-compose.yaml into .env
-	@$(RECSYS) compose-env
-
 lint: install ## Check style, format, types and the one-way imports
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
