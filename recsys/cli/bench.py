@@ -26,7 +26,6 @@ def pipeline(
     users: Annotated[int, typer.Option(min=100)] = 1_400_000,
     items: Annotated[int, typer.Option(min=100)] = 235_000,
     events: Annotated[int, typer.Option(min=1_000)] = 2_750_000,
-    property_rows: Annotated[int, typer.Option(min=1_000)] = 20_000_000,
     seed: int = 1,
     growth: Annotated[bool, typer.Option(help="Also run a tenth of the size and report the ratios.")] = False,
     json_file: JsonFile = None,
@@ -34,7 +33,7 @@ def pipeline(
     """Load a simulated shop of RetailRocket's size and run all steps, each in a process of its own."""
     from recsys.bench import pipeline as benchmark
 
-    size = benchmark.Size(users, items, events, property_rows)
+    size = benchmark.Size(users, items, events)
     tenth = benchmark.measure(size.tenth(), seed) if growth else None
     full = benchmark.measure(size, seed)
     figures = full.flat()
