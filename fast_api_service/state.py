@@ -28,6 +28,8 @@ from recsys.storage.object_store import ObjectStore
 
 PROBE_INTERVAL_S = 2.0
 PROBE_TIMEOUT_S = 5.0
+# A worker that is not the leader waits so long for the lists that the leader fetches at the first start of a host.
+FIRST_LOOK_S = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ log = logging.getLogger(__name__)
 class Dependency:
     """Whether something outside answers, as last seen."""
 
+    name: str
     ok: bool = True
     since: float = 0.0
     detail: str = "not asked yet"
@@ -44,7 +47,7 @@ class Dependency:
         """Remember what was seen; the time of a change stays."""
         if self.ok != (problem is None) or not self.since:
             self.since = time.time()
-            log.info("dependency: %s", problem or "answers")
+            log.info("%s %s", self.name, problem or "answers")
         self.ok, self.detail = problem is None, problem or "answers"
 
 
@@ -64,13 +67,17 @@ class ServiceState:
         self.stock = Availability(folder / "unavailable.json", self.leader)
         self.reserve = Reserve(self.stock)
         self.online_settings = load(PipelineSettings).i2i
-        self.postgres, self.object_store = Dependency(), Dependency()
+        self.postgres, self.object_store = Dependency("Postgres"), Dependency("The object store")
         self.degraded: tuple[str, ...] = self._reasons()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Look once at everything, then keep looking in the background."""
         await self._refresh()
+        give_up = time.monotonic() + FIRST_LOOK_S
+        while self.postgres.ok and self.follower.current.dataset is None and time.monotonic() < give_up:
+            await asyncio.sleep(0.1)  # another worker leads, and is still fetching
+            await self._refresh()
         interval = self.settings.refresh_interval_s
         self._tasks = [
             asyncio.create_task(_forever(self._refresh, interval)),
