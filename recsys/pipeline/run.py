@@ -9,7 +9,7 @@ from recsys.schema import Step
 
 log = logging.getLogger(__name__)
 
-# Module and function of each step, in order. Imported when run: a task that makes popularity lists need not load CatBoost.
+# Module and function of each step, in order. Imported when run: making popularity lists needs no CatBoost.
 STEPS: dict[Step, tuple[str, str]] = {
     Step.PREPARE_DATASET: ("recsys.pipeline.prepare_dataset", "prepare_dataset"),
     Step.TRAIN_ALS: ("recsys.pipeline.train_als", "train_als"),
