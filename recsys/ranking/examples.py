@@ -43,14 +43,14 @@ def examples(replays: Iterable[Replay], settings: RankerSettings) -> Examples:
     Users who acted on none of their candidates are left out: their rows say nothing about what to put first.
 
     Args:
-        replays: taken one after the other until there are `enough_positives` candidates acted on.
+        replays: taken one after the other until they hold `enough_users`; small shops need several.
 
     Raises:
         BadInputError: nobody acted on any candidate.
     """
     random = np.random.default_rng(settings.seed)
     features: list[str] = []
-    matrices, ratings = [], []
+    matrices, ratings, users = [], [], 0
     for replay in replays:
         pairs, acted_on = _truth(replay)
         for scene in replay.scenes():
@@ -61,7 +61,8 @@ def examples(replays: Iterable[Replay], settings: RankerSettings) -> Examples:
             kept = _sample(scene.candidates.users, rating > 0, settings.negatives_per_positive, random)
             matrices.append(scene.matrix[kept])
             ratings.append(rating[kept])
-        if sum(int((part > 0).sum()) for part in ratings) >= settings.enough_positives:
+        users += len(replay.users)
+        if users >= settings.enough_users:
             break
     if not any(map(len, ratings)):
         raise BadInputError(

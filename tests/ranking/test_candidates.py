@@ -1,6 +1,6 @@
 import numpy as np
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.models.id_map import UNKNOWN, IdMap
@@ -38,6 +38,7 @@ def test_ids_that_are_not_in_the_maps_drop_out() -> None:
     assert (found.users.tolist(), found.items.tolist()) == ([2], [1])
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.one_of(st.just(float("nan")), st.floats(-5, 5))), min_size=1, max_size=60),
     st.integers(1, 8),

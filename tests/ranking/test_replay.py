@@ -177,7 +177,7 @@ def test_purchases_weigh_more_than_views() -> None:
     assert part.weights[part.ratings == 0].max() == 1
 
 
-def test_older_windows_are_used_only_while_positives_are_few() -> None:
+def test_older_windows_are_used_only_while_users_are_few() -> None:
     taken = []
 
     def windows():  # type: ignore[no-untyped-def]
@@ -185,9 +185,9 @@ def test_older_windows_are_used_only_while_positives_are_few() -> None:
             taken.append(number)
             yield replay(shop(seed=number))
 
-    examples(windows(), settings(enough_positives=1).ranker)
+    examples(windows(), settings(enough_users=1).ranker)
     assert taken == [0]
-    examples(windows(), settings(enough_positives=100_000).ranker)
+    examples(windows(), settings(enough_users=100_000).ranker)
     assert taken == [0, 0, 1, 2]
 
 
