@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_service.report import lines
 from airflow_service.runs import step_run_id
 from recsys.errors import RecsysError
 from recsys.schema import Step
@@ -69,17 +70,10 @@ def _recorded(run_id: str, task_ids: Sequence[str]) -> "list[StepOutcome]":
 
 def message(title: str, run_id: str, outcomes: "Sequence[StepOutcome]") -> str:
     """The text: outcome, run, and for each step its counts and metrics, its gate's decision, or its error."""
-    lines = [title, f"run {run_id}"]
+    text_lines = [title, f"run {run_id}"]
     for outcome in outcomes:
-        summary = outcome.summary
-        lines += ["", f"{outcome.step}: {outcome.status} {summary.get('output') or ''}".rstrip()]
-        lines += [f"  {name} = {count:,}" for name, count in summary.get("rows", {}).items()]
-        lines += [f"  {name} = {value:.4g}" for name, value in summary.get("metrics", {}).items()]
-        if decision := summary.get("decision"):
-            lines.append(f"  gate: {decision} ({summary.get('reason')})")
-        if error := summary.get("error"):
-            lines.append(f"  {error}")
-    text = "\n".join(lines)
+        text_lines += ["", f"{outcome.step}: {outcome.status}", *(f"  {line}" for line in lines(outcome.summary))]
+    text = "\n".join(text_lines)
     return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "…"
 
 

@@ -9,6 +9,7 @@ from airflow.sdk import DAG, Asset, ExceptionRetryPolicy, PokeReturnValue, Retry
 
 from airflow_service.callbacks import notify_failure, notify_success
 from airflow_service.params import overrides
+from airflow_service.report import lines
 from airflow_service.runs import skip_unless_due, step_run_id
 from recsys.errors import RecsysError, UnavailableError
 from recsys.schema import Step
@@ -82,6 +83,7 @@ def step_task(
         doc_md=doc,
         inlets=list(reads),
         outlets=[writes] if writes else [],
+        show_return_value_in_logs=False,
         execution_timeout=timeout,
         trigger_rule=trigger_rule,
     )
@@ -92,6 +94,8 @@ def step_task(
         if trains:
             skip_unless_due(step, context, dag_run.run_type, wanted=params.get("train", True))
         summary = run_step(step, context).as_dict()
+        for line in lines(summary):
+            log.info("%s", line)
         if writes:
             outlet_events[writes].extra = summary
         return summary

@@ -72,13 +72,15 @@ def shop(postgres_server_settings, s3_server_settings, mlflow_template, tmp_path
 @pytest.fixture(scope="module")
 def run(shop, airflow_database):
     """Runs one DAG to its end: `run(dag_id, conf, minute)`; the same minute means the same run again."""
-    dags = DagBag(DAGS).dags
+    files = {dag_id: dag.fileloc for dag_id, dag in DagBag(DAGS).dags.items()}
 
     def run(dag_id, conf=None, minute=0, retries=0):
-        for task in dags[dag_id].tasks:
+        # Read anew each time, as a worker does: a run's params stay in the DAG object otherwise.
+        dag = DagBag(files[dag_id]).dags[dag_id]
+        for task in dag.tasks:
             task.retries, task.retry_delay = retries, timedelta(0)
         when = NOW + timedelta(minutes=minute)
-        return dags[dag_id].test(run_after=when, logical_date=when, run_conf=CONF | (conf or {}))
+        return dag.test(run_after=when, logical_date=when, run_conf=CONF | (conf or {}))
 
     return run
 
