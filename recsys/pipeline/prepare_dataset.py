@@ -15,7 +15,7 @@ from recsys.dataset.items import ItemCollector
 from recsys.dataset.prepared import PreparedDataset
 from recsys.dataset.profile import describe
 from recsys.dataset.raw import RawDataset
-from recsys.errors import ConfigurationError, NotReadyError
+from recsys.errors import BadInputError, ConfigurationError, NotReadyError
 from recsys.pipeline.context import RunContext, StepSummary
 from recsys.publishing.versions import publish
 from recsys.schema import Columns, EventType, RawTable, SnapshotTable, Step
@@ -30,6 +30,7 @@ def prepare_dataset(context: RunContext) -> StepSummary:
 
     Raises:
         NotReadyError: the dataset has no event up to now.
+        BadInputError: not one of its events is usable.
     """
     prefix = f"prepared/{context.dataset}/{context.run_id}"
     with context.workspace() as folder:
@@ -68,6 +69,11 @@ def _write_files(context: RunContext, folder: Path) -> PreparedDataset:
         )
         raw.events(events.add)
         events.finish()
+        if events.items.is_empty():
+            raise BadInputError(
+                f"Dataset {context.dataset!r} has no usable event; rows left out by reason: {dict(events.rejected)}.",
+                remedy="Load events of the types that PIPELINE__EVENT_WEIGHTS names.",
+            )
         collector = ItemCollector(folder, now_ms=now_ms)
         raw.properties(collector.add)
         tree = raw.category_tree()

@@ -7,7 +7,7 @@ import pytest
 from raw_rows import write_rows
 
 from recsys.dataset.prepared import CATEGORIES, EVENTS, FILES, ITEM_HISTORY, ITEMS, PreparedDataset
-from recsys.errors import ConfigurationError, NotReadyError
+from recsys.errors import BadInputError, ConfigurationError, NotReadyError
 from recsys.pipeline.context import RunContext
 from recsys.pipeline.run import run_step
 from recsys.publishing.active import read_active
@@ -111,6 +111,12 @@ def test_now_can_be_set_and_cuts_the_data(context: RunContext, tmp_path: Path) -
 def test_an_impossible_now_is_refused(context: RunContext, now: str, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"PIPELINE__NOW|no event"):
         run_step(Step.PREPARE_DATASET, at(context, now))
+
+
+def test_a_dataset_without_usable_events_says_why(context: RunContext) -> None:
+    settings = context.settings.model_copy(update={"event_weights": {"wink": 1.0}})
+    with pytest.raises(BadInputError, match=r"unknown_event_type': 6"):
+        run_step(Step.PREPARE_DATASET, replace(context, settings=settings))
 
 
 def test_an_event_from_the_future_does_not_become_the_present(context: RunContext, tmp_path: Path) -> None:
