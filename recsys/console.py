@@ -1,7 +1,7 @@
 """What every command line shares: where it prints, and how an error of ours ends it."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -26,3 +26,21 @@ def plain_errors() -> Iterator[None]:
             errors.print("[bold]What to do:[/]", end=" ")
             errors.print(error.remedy, markup=False, highlight=False)
         sys.exit(1)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """A line that says what is being done: a spinner on a terminal, one line for each change in a log."""
+    if console.is_terminal:
+        with console.status("…") as line:
+            yield line.update
+        return
+    said = ""
+
+    def say(text: str) -> None:
+        nonlocal said
+        if text != said:
+            console.print(text, highlight=False, markup=False, soft_wrap=True)
+        said = text
+
+    yield say

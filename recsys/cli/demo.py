@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 from rich.table import Table
 
-from recsys.cli import app, console
+from recsys.cli import app
+from recsys.console import console, progress
 from recsys.settings import env_file, load
 from recsys.stack import demo as stack_demo
 from recsys.stack import environment, keys
@@ -19,8 +20,8 @@ from recsys.stack.settings import HOST, StackSettings
 def demo() -> None:
     """Start everything, load a simulated shop unless there is data, run the seven pipelines, show where to look."""
     started = time.monotonic()
-    with console.status("starting …") as line:
-        example = stack_demo.run(line.update)
+    with progress() as say:
+        example = stack_demo.run(say)
     console.print(f"[green]Everything works[/] (after {time.monotonic() - started:.0f} s).\n", highlight=False)
     settings = load(StackSettings)
     _show_addresses(settings)

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from recsys.cli import app
-from recsys.console import console
+from recsys.console import console, progress
 from recsys.errors import BadInputError
 from recsys.settings import env_file, home, load
 from recsys.stack import lifecycle, supervisor
@@ -20,16 +20,16 @@ from recsys.stack.settings import StackSettings
 @app.command()
 def up() -> None:
     """Start Postgres, S3, MLflow, Airflow and the API on this machine; what runs already is left alone."""
-    with console.status("starting …") as line:
-        lifecycle.up(line.update)
+    with progress() as say:
+        lifecycle.up(say)
     _table(load(StackSettings))
 
 
 @app.command()
 def down() -> None:
     """Stop everything that `recsys up` started; the data stays."""
-    with console.status("stopping …") as line:
-        lifecycle.down(line.update)
+    with progress() as say:
+        lifecycle.down(say)
     console.print("Everything is stopped.")
 
 

@@ -90,8 +90,6 @@ def log_tail(name: str, lines: int = 15) -> str:
 
 def down(say: Say) -> None:
     """Stop everything; nothing is left running, no data is lost."""
-    if supervisor.pid() is None:
-        say("Nothing runs.")
-        return
-    say("stopping …")
-    supervisor.shutdown()
+    if supervisor.pid() is not None:
+        say("stopping …")
+        supervisor.shutdown()
