@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from recsys.pipeline.context import RunContext, StepSummary
+from recsys.schema import Step
 from tests.conftest import wait_until
 from tests.fast_api_service.running_service import Service
 
@@ -74,6 +76,16 @@ def test_ids_and_unknown_paths_do_not_become_series(api: Service) -> None:
 def test_facts_are_reported(api: Service, name: str) -> None:
     api.post("/v1/events", [{"event_type": "view", "user_id": "hugo", "item_id": "x1"}, {"event_type": "?"}])
     wait_until(lambda: metric(api, name) > 0, 5)
+
+
+def test_the_pipelines_last_runs_are_reported(api: Service, shop: RunContext) -> None:
+    refused = StepSummary(Step.TRAIN_ALS, "models/x", metrics={"gate_accepted": 0.0})
+    shop.record_start(Step.TRAIN_ALS)
+    shop.record_end(Step.TRAIN_ALS, refused)
+    wait_until(lambda: metric(api, "recsys_step_last_success_timestamp_seconds", step="train_als") > 0, 5)
+    assert metric(api, "recsys_step_duration_seconds", step="train_als") > 0
+    text = api.client.get("/metrics").text
+    assert 'recsys_gate_last_decision{model="als"} 0.0' in text
 
 
 def test_documentation(api: Service) -> None:
