@@ -9,7 +9,7 @@ from fast_api_service.problems import ProblemError
 from recsys.errors import NotReadyError
 from recsys.settings import PostgresSettings
 
-# What a server that is stopping, starting, overloaded or unreachable looks like to a client.
+# What a server that is stopping, starting, overloaded, unreachable or newly locked looks like to a client.
 UNAVAILABLE = (
     OSError,
     TimeoutError,
@@ -20,6 +20,8 @@ UNAVAILABLE = (
     asyncpg.InvalidTransactionStateError,
     asyncpg.TransactionRollbackError,
     asyncpg.InternalClientError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
 )
 
 # The tailers' look-back relies on no ingest transaction living longer than this.
