@@ -1,9 +1,6 @@
 """Messages go to a local stand-in for Telegram by real requests; the token never shows up anywhere else."""
 
-import json
 import logging
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
 import pytest
@@ -14,37 +11,8 @@ from recsys.pipeline.history import StepOutcome
 from recsys.schema import Step
 from recsys.settings import MlflowSettings, PipelineSettings
 
-TOKEN = "123456:secret-token"
 DAG = SimpleNamespace(dag_display_name="2 · Train ALS model", task_ids=["train_als", "als_model"])
 CONTEXT = {"dag": DAG, "run_id": "manual__2026-01-01T10:00:00+00:00"}
-
-
-@pytest.fixture
-def telegram(monkeypatch):
-    """A server that keeps what it is sent and answers with `telegram.status`."""
-    state = SimpleNamespace(status=200, requests=[])
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            state.requests.append((self.path, body))
-            self.send_response(state.status)
-            self.end_headers()
-            self.wfile.write(b"{}")
-
-        def log_message(self, *_):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    monkeypatch.setenv("TELEGRAM_TOKEN", TOKEN)
-    monkeypatch.setenv("TELEGRAM_CHAT_ID", "42")
-    monkeypatch.setenv("TELEGRAM_API_URL", f"http://127.0.0.1:{server.server_port}")
-    yield state
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 @pytest.fixture
@@ -76,7 +44,7 @@ def test_success_tells_what_the_step_did_and_that_the_gate_kept_the_champion(tel
     )
     notify_success(CONTEXT)
     ((path, body),) = telegram.requests
-    assert path == f"/bot{TOKEN}/sendMessage"
+    assert path == f"/bot{telegram.token}/sendMessage"
     assert body["chat_id"] == "42"
     for part in ("2 · Train ALS model", "succeeded", CONTEXT["run_id"], "users = 1,200", "gate_challenger = 0.03"):
         assert part in body["text"]
@@ -127,7 +95,7 @@ def not_an_address(telegram, monkeypatch):
 
 
 def token_with_a_line_break(telegram, monkeypatch):
-    monkeypatch.setenv("TELEGRAM_TOKEN", f"{TOKEN}\n")
+    monkeypatch.setenv("TELEGRAM_TOKEN", f"{telegram.token}\n")
     telegram.status = 404
 
 

@@ -9,10 +9,13 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models.asset import AssetDagRunQueue, AssetEvent, AssetModel
 from airflow.models.dag import DagModel
+from airflow.sdk.exceptions import AirflowSkipException
 from airflow.utils.session import create_session
 
+from airflow_service.runs import skip_unless_due
+from recsys.pipeline.context import RunContext
 from recsys.schema import RecommendationTable, Step
-from recsys.settings import ObjectStoreSettings, load
+from recsys.settings import ObjectStoreSettings, PipelineSettings, load
 from recsys.sources.loader import load_source
 from recsys.sources.simulator import Simulator, Sizes
 from recsys.storage import postgres
@@ -176,10 +179,25 @@ def test_a_second_training_goes_through_the_gate_and_its_numbers_are_in_the_even
     assert {"gate_champion", "gate_challenger"} <= set(extra["metrics"])
 
 
-def test_a_missing_input_fails_at_once_without_retries(seven, run):
+def test_runs_started_by_assets_train_only_the_first_model_of_a_dataset(seven, shop):
+    with postgres.transaction(shop) as cursor:
+        cursor.execute("insert into raw.datasets (name, source) values ('fresh', 'csv') on conflict do nothing")
+    trained = RunContext.create("any")
+    fresh = RunContext.create("any", load(PipelineSettings, dataset="fresh"))
+    for step in (Step.TRAIN_ALS, Step.TRAIN_RANKER):
+        with pytest.raises(AirflowSkipException, match="stays in service"):
+            skip_unless_due(step, trained, "asset_triggered", wanted=True)
+        for run_type in ("scheduled", "manual"):
+            skip_unless_due(step, trained, run_type, wanted=True)
+        skip_unless_due(step, fresh, "asset_triggered", wanted=True)
+
+
+def test_a_missing_input_fails_at_once_without_retries_and_is_told(seven, run, telegram):
     dag_run = run("prepare_default_recommendations", {"dataset": "nothing"}, minute=4, retries=2)
     (task,) = dag_run.get_task_instances()
     assert (dag_run.state, task.state, task.try_number) == ("failed", "failed", 1)
+    ((_, body),) = telegram.requests
+    assert "3 · Default recommendations failed" in body["text"]
 
 
 def test_a_server_that_is_away_is_tried_again(seven, run, monkeypatch):
