@@ -181,10 +181,9 @@ def _activity(events: pl.DataFrame, now: datetime) -> pl.DataFrame:
 
 
 def _states(item_history: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """What was last said of each item, and since when anything is known of it."""
+    """What was last said of each item, and since when anything is known of it; rows lie in order of time."""
     last = (pl.col(name).last() for name in (Columns.CATEGORY, Columns.IS_AVAILABLE, Columns.PRICE))
-    in_order = item_history.sort(Columns.ITEM, Columns.TIMESTAMP).with_columns(days=_age(now))
-    return in_order.group_by(Columns.ITEM).agg(*last, known_days=pl.col("days").max())
+    return item_history.group_by(Columns.ITEM).agg(*last, known_days=_age(now).max())
 
 
 def _dense(column: pl.Series) -> np.ndarray:
