@@ -58,9 +58,7 @@ def test_ranked_lists_reorder_the_candidates_of_everyone(context: RunContext) ->
     summary = run_step(Step.RANK, context)
 
     ranked = lists(context, RecommendationTable.RANKED)
-    i2i, personalized = (
-        lists(context, table) for table in (RecommendationTable.I2I, RecommendationTable.PERSONALIZED)
-    )
+    i2i, personalized = (lists(context, table) for table in (RecommendationTable.I2I, RecommendationTable.PERSONALIZED))
     assert set(ranked["key"]) == set(i2i["key"]) | set(personalized["key"])
     assert summary.rows["keys"] == ranked["key"].n_unique()
     best_first = ranked.sort("key", "rank").with_columns(step=pl.col("score").diff().over("key"))
