@@ -70,7 +70,9 @@ def _timed(arguments: list[str], environment: Mapping[str, str]) -> Cost:
         RecsysError: it failed; its output stands above.
     """
     started = time.monotonic()
-    child = subprocess.Popen([sys.executable, "-m", "recsys", *arguments], env=dict(environment), cwd=environment["RECSYS_HOME"])
+    child = subprocess.Popen(
+        [sys.executable, "-m", "recsys", *arguments], env=dict(environment), cwd=environment["RECSYS_HOME"]
+    )
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
