@@ -12,7 +12,6 @@ from typing import Self
 
 import numpy as np
 import polars as pl
-import scipy.sparse
 from implicit.cpu.als import AlternatingLeastSquares
 from implicit.cpu.topk import topk
 from threadpoolctl import threadpool_limits
@@ -21,6 +20,7 @@ from recsys.errors import BadInputError, IntegrityError
 from recsys.models.base import NEIGHBOURS, RECOMMENDATIONS, Recommender, check_interactions
 from recsys.models.id_map import UNKNOWN, IdMap
 from recsys.models.inner_product import EMPTY, Catalogue
+from recsys.models.matrices import known_codes, matrix, pair_matrix, ranked_frame, unit_rows
 from recsys.schema import Columns
 from recsys.settings import AlsSettings
 
@@ -66,7 +66,7 @@ class Als(Recommender):
         pairs = pairs.with_columns(pl.col("user", "item").rank("dense").cast(pl.Int32) - 1)
         model = self._solver()
         with threadpool_limits(1, "blas"):
-            model.fit(_matrix(pairs, int(pairs["user"].max()) + 1, len(kept)), show_progress=False)  # type: ignore[arg-type]
+            model.fit(matrix(pairs, int(pairs["user"].max()) + 1, len(kept)), show_progress=False)  # type: ignore[arg-type]
         self._items, self._now = IdMap(kept), now
         self._factors = _checked(model.item_factors)
         return self
@@ -83,9 +83,9 @@ class Als(Recommender):
         factors, items, now = self._fitted(self._factors), self._fitted(self._items), self._fitted(self._now)
         histories = check_interactions(histories, may_be_empty=True)
         users = IdMap(histories[Columns.USER])
-        taste = _matrix(self._pairs(histories, users, items, now), len(users), len(items))
-        banned = _pair_codes(exclude, users, items) if exclude is not None else None
-        candidates = np.arange(len(items)) if allowed_items is None else _known(items, allowed_items)
+        taste = matrix(self._pairs(histories, users, items, now), len(users), len(items))
+        banned = pair_matrix(exclude, users, items) if exclude is not None else None
+        candidates = np.arange(len(items)) if allowed_items is None else known_codes(items, allowed_items)
         catalogue = Catalogue(factors, candidates)
         model = self._solver()
         model.item_factors = factors
@@ -99,23 +99,21 @@ class Als(Recommender):
                 tastes = _checked(model.recalculate_user(rows, block[rows]))
                 left_out = banned[start + rows] if banned is not None else None
                 best, scores = catalogue.best(tastes, k, left_out)
-                parts.append(_long(RECOMMENDATIONS, users.names(start + rows), items, best, scores))
+                parts.append(ranked_frame(RECOMMENDATIONS, users.names(start + rows), items, best, scores, EMPTY))
         return pl.concat(parts)
 
     def similar(self, item_ids: list[str], k: int) -> pl.DataFrame:
         """Neighbours by the cosine of factors; see `Recommender.similar`."""
         factors, items = self._fitted(self._factors), self._fitted(self._items)
-        codes = _known(items, item_ids)
+        codes = known_codes(items, item_ids)
         if not len(codes):
             return pl.DataFrame(schema=NEIGHBOURS)
         norms = np.maximum(np.linalg.norm(factors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
         directions = factors / norms
-        itself = scipy.sparse.csr_matrix(
-            (np.ones(len(codes), np.float32), codes, np.arange(len(codes) + 1)), shape=(len(codes), len(items))
-        )
+        itself = unit_rows(codes, len(items))
         with threadpool_limits(1, "blas"):
             best, scores = topk(directions, directions[codes], min(k, len(items)), filter_query_items=itself)
-        return _long(NEIGHBOURS, items.names(codes), items, best, scores)
+        return ranked_frame(NEIGHBOURS, items.names(codes), items, best, scores, EMPTY)
 
     def save(self, folder: Path) -> None:
         """Write `items.parquet` (the id map), `factors.npy` (items by factors, float32) and `als.json`."""
@@ -165,33 +163,6 @@ class Als(Recommender):
         )
         pairs = coded.filter(pl.col("item") != UNKNOWN).group_by("user", "item").agg(pl.col("weight").sum())
         return pairs.with_columns(pl.col("weight").log1p().cast(pl.Float32)).sort("user", "item")
-
-
-def _matrix(pairs: pl.DataFrame, users: int, items: int) -> scipy.sparse.csr_matrix:
-    codes = pairs["user"].to_numpy(), pairs["item"].to_numpy()
-    return scipy.sparse.csr_matrix((pairs["weight"].to_numpy(), codes), shape=(users, items), dtype=np.float32)
-
-
-def _pair_codes(pairs: pl.DataFrame, users: IdMap, items: IdMap) -> scipy.sparse.csr_matrix:
-    coded = pl.DataFrame({"user": users.codes(pairs[Columns.USER]), "item": items.codes(pairs[Columns.ITEM])}).filter(
-        (pl.col("user") != UNKNOWN) & (pl.col("item") != UNKNOWN)
-    )
-    return _matrix(coded.with_columns(weight=pl.lit(1.0, pl.Float32)), len(users), len(items))
-
-
-def _known(items: IdMap, ids: list[str]) -> np.ndarray:
-    """The codes of those ids that the model knows, each once."""
-    codes = np.unique(items.codes(pl.Series(ids, dtype=pl.String)))
-    return codes[codes != UNKNOWN]
-
-
-def _long(schema: pl.Schema, keys: pl.Series, items: IdMap, codes: np.ndarray, scores: np.ndarray) -> pl.DataFrame:
-    """Rows of key, item, score and rank, named as in `schema`, from a row of best items a key; empty places go."""
-    found = scores > EMPTY
-    ranks = np.broadcast_to(np.arange(1, codes.shape[1] + 1, dtype=np.uint32), codes.shape)
-    repeated = keys.gather(np.repeat(np.arange(len(keys), dtype=np.uint32), found.sum(axis=1)))
-    columns = (repeated, items.names(codes[found]), pl.Series(scores[found]), pl.Series(ranks[found]))
-    return pl.DataFrame(dict(zip(schema, columns, strict=True)), schema=schema)
 
 
 def _checked(factors: np.ndarray) -> np.ndarray:

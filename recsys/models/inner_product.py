@@ -12,7 +12,7 @@ from implicit.cpu.topk import topk
 
 # Items tried first; then twice as many, until every user is done.
 FIRST_ITEMS = 16_384
-EMPTY = np.finfo(np.float32).min
+EMPTY = float(np.finfo(np.float32).min)
 
 
 class Catalogue:

@@ -8,14 +8,18 @@ from pydantic import ValidationError
 from recsys.errors import BadInputError
 from recsys.models.als import Als
 from recsys.models.base import Recommender
+from recsys.models.ease import Ease
+from recsys.models.graph_filter import GraphFilter
 from recsys.models.item_to_item import ItemToItem
 from recsys.models.popularity import Popularity
 from recsys.settings import AlsSettings
 
 MODELS: dict[str, Callable[..., Recommender]] = {
     Popularity.name: Popularity,
-    Als.name: lambda **parameters: Als(AlsSettings(**parameters)),
+    Als.name: lambda **parameters: Als(AlsSettings.model_validate(parameters, extra="forbid")),
     ItemToItem.name: ItemToItem,
+    Ease.name: Ease,
+    GraphFilter.name: GraphFilter,
 }
 
 

@@ -5,6 +5,8 @@ import pytest
 from contract import CONTRACT, Make
 
 from recsys.models.als import Als
+from recsys.models.ease import Ease
+from recsys.models.graph_filter import GraphFilter
 from recsys.models.item_to_item import ItemToItem
 from recsys.models.popularity import Popularity
 from recsys.settings import AlsSettings
@@ -13,6 +15,9 @@ MODELS: dict[str, Make] = {
     "popularity": Popularity,
     "item_to_item": ItemToItem,
     "als": lambda: Als(AlsSettings(factors=8, iterations=5)),
+    "ease": lambda: Ease(regularization=1.0),
+    "sparse ease": lambda: Ease(regularization=1.0, max_dense_items=1, support=3),
+    "graph_filter": lambda: GraphFilter(factors=4),
 }
 
 
