@@ -30,7 +30,8 @@ import polars as pl
 from shop import open_shop
 
 from recsys.evaluation.metrics import Evaluation, evaluate
-from recsys.evaluation.protocols import TimeSplit, purchases, split_by_time, window_start
+from recsys.evaluation.protocols.base import Split
+from recsys.evaluation.protocols.time_window import purchases, split_by_time, window_start
 from recsys.models.als import Als
 from recsys.models.base import Recommender
 from recsys.models.item_to_item import ItemToItem
@@ -65,7 +66,7 @@ now = shop.prepared.now
 window_days = shop.settings.gate.window_days
 
 
-def split_until(until: datetime) -> TimeSplit:
+def split_until(until: datetime) -> Split:
     """The newest window before `until`, with everybody who had done anything before it."""
     known = events.filter(pl.col("timestamp") <= until)
     cut = window_start(known, until, window_days)
@@ -104,7 +105,7 @@ class Result:
     extras: dict[str, float]
 
 
-def experiment(name: str, model: Recommender, split: TimeSplit, window: str, **params: object) -> Result:
+def experiment(name: str, model: Recommender, split: Split, window: str, **params: object) -> Result:
     """Fit, judge, and log it as an MLflow run."""
     with mlflow.start_run(
         run_name=f"{name} {window}", tags={"dataset": shop.name, "window": window, "model": model.name}
@@ -113,7 +114,7 @@ def experiment(name: str, model: Recommender, split: TimeSplit, window: str, **p
         started = time.perf_counter()
         model.fit(split.history, now=split.cut)
         fitted = time.perf_counter()
-        past = split.past()
+        past = split.past
         lists = model.recommend(past, DEPTH, exclude=purchases(past))
         extras = {"fit_seconds": fitted - started, "recommend_seconds": time.perf_counter() - fitted}
         evaluation = evaluate(lists, split.truth, [*METRICS, *CURVE])
@@ -235,7 +236,7 @@ plt.show()
 
 # %%
 SEGMENTS = {"1 item": (1, 1), "2 to 4": (2, 4), "5 to 19": (5, 19), "20 and more": (20, math.inf)}
-known_items = test.past().group_by("user_id").agg(items=pl.col("item_id").n_unique())
+known_items = test.past.group_by("user_id").agg(items=pl.col("item_id").n_unique())
 segments, axis = plt.subplots()
 width = 0.8 / len(results)
 for place, each in enumerate(results):

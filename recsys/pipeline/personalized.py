@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from recsys.dataset.prepared import PreparedDataset
-from recsys.evaluation.protocols import purchases, with_items
+from recsys.evaluation.protocols.time_window import purchases, with_items
 from recsys.models.als import Als
 from recsys.models.registry import ModelRegistry
 from recsys.pipeline.context import RunContext, StepSummary

@@ -5,8 +5,10 @@ import logging
 from recsys.dataset.prepared import PreparedDataset
 from recsys.errors import IntegrityError, NotReadyError
 from recsys.evaluation.gate import decide
+from recsys.evaluation.judging import judge
 from recsys.evaluation.metrics import REPORTED
-from recsys.evaluation.protocols import TimeSplit, judge, split_by_time, window_start
+from recsys.evaluation.protocols.base import Split
+from recsys.evaluation.protocols.time_window import split_by_time, window_start
 from recsys.models.als import Als
 from recsys.models.registry import ModelRegistry, ModelVersion
 from recsys.pipeline.context import RunContext, StepSummary
@@ -57,7 +59,7 @@ def train_als(context: RunContext) -> StepSummary:
     )
 
 
-def _load_unbiased(registry: ModelRegistry, champion: ModelVersion, split: TimeSplit) -> Als | None:
+def _load_unbiased(registry: ModelRegistry, champion: ModelVersion, split: Split) -> Als | None:
     """The champion's newest fit that has not seen the split's window; None if there is none or it cannot be read."""
     for part in (MODEL, HOLDOUT):
         if champion.tags.get(part, "9999") <= split.cut.isoformat():

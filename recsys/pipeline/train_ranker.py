@@ -15,7 +15,7 @@ from recsys.dataset.prepared import PreparedDataset
 from recsys.errors import IntegrityError, NotReadyError
 from recsys.evaluation.gate import decide
 from recsys.evaluation.metrics import REPORTED, Evaluation
-from recsys.evaluation.protocols import window_start
+from recsys.evaluation.protocols.time_window import window_start
 from recsys.models.als import Als
 from recsys.models.registry import ModelRegistry, ModelVersion
 from recsys.pipeline.context import RunContext, StepSummary

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import polars as pl
 
-from recsys.evaluation.protocols import split_by_time
+from recsys.evaluation.protocols.time_window import split_by_time
 from recsys.models.als import Als
 from recsys.models.id_map import IdMap
 from recsys.ranking.facts import ItemFacts, UserFacts

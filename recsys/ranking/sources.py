@@ -5,7 +5,7 @@ from typing import Protocol
 
 import polars as pl
 
-from recsys.evaluation.protocols import purchases, with_items
+from recsys.evaluation.protocols.time_window import purchases, with_items
 from recsys.models.als import Als
 from recsys.models.id_map import IdMap
 from recsys.models.item_to_item import ItemToItem

@@ -51,7 +51,7 @@ def test_a_list_with_an_item_twice_is_refused() -> None:
         evaluate(lists(ann=["a", "a"]), truth(ann=["a"]), ["ndcg@10"])
 
 
-@pytest.mark.parametrize("name", ["ndcg", "map@10", "ndcg@0", "ndcg@ten", "ndcg@-1", ""])
+@pytest.mark.parametrize("name", ["ndcg", "fame@10", "ndcg@0", "ndcg@ten", "ndcg@-1", ""])
 def test_unknown_metrics_list_the_known_ones(name: str) -> None:
     with pytest.raises(ConfigurationError, match="precision, recall, hit_rate, ndcg"):
         parse_metric(name)

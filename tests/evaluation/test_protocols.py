@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from recsys.evaluation.protocols import split_by_time, window_start
+from recsys.evaluation.protocols.time_window import split_by_time, window_start
 
 CUT = datetime(2026, 3, 1, tzinfo=UTC)
 

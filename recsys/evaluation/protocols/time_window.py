@@ -1,37 +1,43 @@
-"""How interactions are cut into what a model may see and what it is judged by."""
+"""A cut at one moment for everybody: what came before it is known, what the window after it holds is asked for."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import polars as pl
 
-from recsys.evaluation.metrics import Evaluation, evaluate, parse_metric
-from recsys.models.base import Recommender
+from recsys.evaluation.datasets.base import EvaluationData
+from recsys.evaluation.protocols.base import Protocol, Side, Split, pairs
 from recsys.schema import Columns, EventType
 
 # A window takes at most this share of the time before its end, so that young data leave something to learn from.
 _MAX_SHARE = 0.2
 
 
-@dataclass(frozen=True)
-class TimeSplit:
-    """What happened until a moment, and what the same users did in the window after it.
+class TimeWindow(Protocol):
+    """The newest window is the test, the one before it is for validation."""
 
-    Attributes:
-        cut: the moment; nothing in `history` is later.
-        history: all events up to the cut, in the columns they came in.
-        truth: `user_id, item_id, rating`: what users with a history did in the window, a pair once, its ratings summed.
-            What a user had bought before the cut is left out: lists never hold it, so it is not held against them.
-    """
+    name: ClassVar[str] = "time"
 
-    cut: datetime
-    history: pl.DataFrame
-    truth: pl.DataFrame
+    def __init__(
+        self, *, window_days: float = 28.0, min_items: int = 1, max_users: int = 1_000_000, seed: int = 42
+    ) -> None:
+        """See `split_by_time`."""
+        self.window_days, self.min_items, self.max_users, self.seed = window_days, min_items, max_users, seed
 
-    def past(self) -> pl.DataFrame:
-        """The history of the users to be judged."""
-        return self.history.join(self.truth, on=Columns.USER, how="semi")
+    def _cut(self, data: EvaluationData, side: Side) -> Split:
+        start, end = window(data.interactions, self.window_days, side)
+        return split_by_time(
+            data.interactions, start, end, min_items=self.min_items, max_users=self.max_users, seed=self.seed
+        )
+
+
+def window(events: pl.DataFrame, days: float, side: Side) -> tuple[datetime, datetime]:
+    """Begin (not included) and end of a side's window."""
+    end: datetime = events[Columns.TIMESTAMP].max()  # type: ignore[assignment]
+    start = window_start(events, end, days)
+    if side is Side.VALIDATION:
+        end, start = start, window_start(events, start, days)
+    return start, end
 
 
 def window_start(events: pl.DataFrame, until: datetime, days: float) -> datetime:
@@ -43,32 +49,33 @@ def window_start(events: pl.DataFrame, until: datetime, days: float) -> datetime
 
 def split_by_time(
     events: pl.DataFrame, cut: datetime, until: datetime, *, min_items: int, max_users: int, seed: int
-) -> TimeSplit:
+) -> Split:
     """Cut events at a moment.
+
+    What a user had bought before the cut is excluded and not in the truth: lists never hold it, so it is not held
+    against them.
 
     Args:
         events: prepared events; `user_id, item_id, timestamp, event_type, rating` are needed.
         until: end of the window, included.
         min_items: users with fewer distinct items before the cut are left out. Their past decides, never the window.
         max_users: take a random sample of this many users at most.
+
+    Returns:
+        A split whose truth has a third column, `rating`: the sum over the window.
     """
     history = events.filter(pl.col(Columns.TIMESTAMP) <= cut)
-    window = events.filter((pl.col(Columns.TIMESTAMP) > cut) & (pl.col(Columns.TIMESTAMP) <= until))
-    truth = window.group_by(Columns.USER, Columns.ITEM).agg(pl.col(Columns.RATING).sum())
+    events_after = events.filter((pl.col(Columns.TIMESTAMP) > cut) & (pl.col(Columns.TIMESTAMP) <= until))
+    truth = events_after.group_by(Columns.USER, Columns.ITEM).agg(pl.col(Columns.RATING).sum())
     past = history.join(truth, on=Columns.USER, how="semi")
+    cold = pairs(truth.join(past, on=Columns.USER, how="anti"))
     truth = truth.join(with_items(past, min_items), on=Columns.USER, how="semi")
     truth = truth.join(purchases(past), on=[Columns.USER, Columns.ITEM], how="anti")
     users = truth.select(Columns.USER).unique().sort(Columns.USER)
     if users.height > max_users:
         truth = truth.join(users.sample(max_users, seed=seed), on=Columns.USER, how="semi")
-    return TimeSplit(cut, history, truth.sort(Columns.USER, Columns.ITEM))
-
-
-def judge(model: Recommender, split: TimeSplit, metrics: Sequence[str]) -> Evaluation:
-    """Rank the model's full catalogue for the users of a split, without what they had bought, and measure the lists."""
-    past = split.past()
-    depth = max(parse_metric(name)[1] for name in metrics)
-    return evaluate(model.recommend(past, depth, exclude=purchases(past)), split.truth, metrics)
+    past = past.join(truth, on=Columns.USER, how="semi")
+    return Split(cut, history, past, truth.sort(Columns.USER, Columns.ITEM), purchases(past), cold)
 
 
 def with_items(events: pl.DataFrame, min_items: int) -> pl.DataFrame:

@@ -1,0 +1,66 @@
+"""A model before a split: its lists for the users of the split, measured, some users at a time."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from recsys.errors import IntegrityError
+from recsys.evaluation.metrics import Evaluation, evaluate, parse_metric
+from recsys.evaluation.protocols.base import Split
+from recsys.models.base import RECOMMENDATIONS, Recommender
+from recsys.schema import Columns
+
+# Users who are scored at a time: bounds the memory for histories and lists, whatever the number of users.
+USERS_AT_A_TIME = 10_000
+
+
+@dataclass(frozen=True)
+class Lists:
+    """The lists of some users.
+
+    Attributes:
+        users: one column, sorted: who was asked for.
+        past: what they are known by.
+        truth: what they did next.
+        items: `user_id, item_id, score, rank`.
+        seconds: how long the model took.
+    """
+
+    users: pl.DataFrame
+    past: pl.DataFrame
+    truth: pl.DataFrame
+    items: pl.DataFrame
+    seconds: float
+
+
+def judge(model: Recommender, split: Split, metrics: Sequence[str]) -> Evaluation:
+    """Rank the model's full catalogue for the users of a split, without what is excluded, and measure the lists."""
+    depth = max(parse_metric(name)[1] for name in metrics)
+    nobody = evaluate(RECOMMENDATIONS.to_frame(), split.truth.clear(), metrics).per_user
+    parts = [evaluate(lists.items, lists.truth, metrics).per_user for lists in lists_of(model, split, depth)]
+    return Evaluation.of(pl.concat([nobody, *parts]))
+
+
+def lists_of(model: Recommender, split: Split, depth: int) -> Iterator[Lists]:
+    """The model's lists, one item longer than `depth` so that ties at the end show, for a chunk of users at a time.
+
+    Raises:
+        NotReadyError: the model has not been fitted.
+        IntegrityError: a score is NaN or infinite.
+    """
+    users = split.truth.select(Columns.USER).unique().sort(Columns.USER)
+    for chunk in users.iter_slices(USERS_AT_A_TIME):
+        past = split.past.join(chunk, on=Columns.USER, how="semi")
+        exclude = split.exclude.join(chunk, on=Columns.USER, how="semi")
+        truth = split.truth.join(chunk, on=Columns.USER, how="semi")
+        started = time.monotonic()
+        items = model.recommend(past, depth + 1, exclude=exclude)
+        seconds = time.monotonic() - started
+        if not items[Columns.SCORE].is_finite().all():
+            raise IntegrityError(
+                f"The model {model.name!r} gave scores that are NaN or infinite.",
+                remedy="Its factors are damaged: fit it again, with more regularization if it has any.",
+            )
+        yield Lists(chunk, past, truth, items, seconds)
