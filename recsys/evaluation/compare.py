@@ -20,7 +20,7 @@ def evaluate(
     models: Sequence[str] | Mapping[str, Recommender],
     k: Sequence[int] = (10, 20),
     *,
-    folder: Path = Path(),
+    folder: Path | None = None,
     protocol: str | Protocol | None = None,
     side: Side = Side.TEST,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,

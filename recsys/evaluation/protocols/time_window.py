@@ -19,7 +19,7 @@ class TimeWindow(Protocol):
     name: ClassVar[str] = "time"
 
     def __init__(
-        self, *, window_days: float = 28.0, min_items: int = 1, max_users: int = 1_000_000, seed: int = 42
+        self, *, window_days: float = 14.0, min_items: int = 1, max_users: int = 1_000_000, seed: int = 42
     ) -> None:
         """See `split_by_time`."""
         self.window_days, self.min_items, self.max_users, self.seed = window_days, min_items, max_users, seed
