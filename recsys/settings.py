@@ -188,7 +188,9 @@ class SimilarSettings(BaseModel):
     size: int = Field(50, ge=1, le=1000, description="Neighbours per item.")
     half_life_days: float = Field(60.0, gt=0, description="Old co-occurrences count less.")
     max_history: int = Field(100, ge=2, description="Longest user history that counts; bounds the work per user.")
-    shrinkage: float = Field(5.0, ge=0, description="Damps the similarity of rarely seen items.")
+    popularity_power: float = Field(
+        0.2, ge=0, le=1, description="A neighbour's score is divided by its popularity to this power."
+    )
 
 
 class RankerSettings(BaseModel):

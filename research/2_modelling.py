@@ -184,7 +184,7 @@ neighbourhood = ItemToItem(
     size=similar.size,
     half_life_days=similar.half_life_days,
     max_history=similar.max_history,
-    shrinkage=similar.shrinkage,
+    popularity_power=similar.popularity_power,
     history=i2i.history,
     history_half_life_days=i2i.half_life_days,
 )

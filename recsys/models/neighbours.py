@@ -175,13 +175,14 @@ class _History:
             .sort(Columns.USER, "ms", Columns.ITEM, descending=[False, True, False])
         )
         user, ms = last[Columns.USER].rle_id().to_numpy(), last["ms"].to_numpy()
-        position = places(user)
+        moment = (np.diff(ms, prepend=0) != 0).cumsum()
+        place, position = places(user), moment - moment[np.searchsorted(user, user)]
         age_days = (ms[np.searchsorted(user, user)] - ms) / MS_PER_DAY
         # `online.history_weight`, for all at once; a test holds the two together.
         weights = POSITION_DECAY**position * 0.5 ** (age_days / half_life_days)
         codes = items.codes(last[Columns.ITEM])
         # Items without neighbours drop out only now: they take a place in the history all the same.
-        kept = (position < length) & (codes != UNKNOWN)
+        kept = (place < length) & (codes != UNKNOWN)
         self.users = users.codes(last[Columns.USER].filter(pl.Series(kept)))
         self.items, self.weights = codes[kept], weights[kept]
 

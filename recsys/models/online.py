@@ -9,7 +9,7 @@ not count. The service calls this per request, so nothing here is heavier than a
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
-POSITION_DECAY = 0.85
+POSITION_DECAY = 0.7
 MS_PER_DAY = 86_400_000
 
 
@@ -25,7 +25,7 @@ def history_weight(position: int, age_days: float, half_life_days: float) -> flo
     """Weight of a history item: it falls with every newer item and with time.
 
     Args:
-        position: how many other items of the history are newer.
+        position: how many moments of the history are newer; what came at one moment, as a basket does, counts alike.
         age_days: time since the newest event of the history, not since now: exponential decay makes the difference a
             constant factor, which changes no order, and lists stay the same while the shopper is away.
     """
@@ -49,7 +49,10 @@ def recommend_from_history(
     """
     totals: dict[str, float] = {}
     largest: dict[str, tuple[float, str]] = {}
-    for position, (item_id, timestamp_ms) in enumerate(history):
+    position = 0
+    for place, (item_id, timestamp_ms) in enumerate(history):
+        if place and timestamp_ms != history[place - 1][1]:
+            position += 1
         age_days = (history[0][1] - timestamp_ms) / MS_PER_DAY
         weight = history_weight(position, age_days, half_life_days)
         for neighbour, score in similar(item_id):

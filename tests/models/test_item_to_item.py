@@ -30,11 +30,28 @@ def test_lately_counts_more() -> None:
     assert found["a", "c"] > found["a", "b"]
 
 
-def test_shrinkage_damps_rare_items() -> None:
+def test_what_is_seen_once_counts_little() -> None:
     often = [(f"u{n}", item, 1) for n in range(20) for item in ("a", "b")]
     once = [("once", "a", 1), ("once", "z", 1)]
-    found = scores([*often, *once], shrinkage=5.0)
+    found = scores([*often, *once])
     assert found["a", "b"] > 3 * found["a", "z"]
+    # Beside an item that much is known of, one seen once must not decide a shopper's list.
+    assert found["a", "b"] > 3 * found["z", "a"]
+
+
+def test_the_popularity_power_lets_the_rarer_neighbour_win() -> None:
+    rows = [(f"u{n}", item, 1) for n in range(3) for item in ("a", "hit")]
+    rows += [(f"v{n}", item, 1) for n in range(2) for item in ("a", "niche")]
+    rows += [(f"w{n}", item, 1) for n in range(50) for item in ("hit", "other")]
+    plain, fair = (scores(rows, popularity_power=power) for power in (0.0, 1.0))
+    assert plain["a", "hit"] > plain["a", "niche"]
+    assert fair["a", "hit"] < fair["a", "niche"]
+
+
+def test_long_histories_say_less_about_each_pair() -> None:
+    found = scores([(f"u{n}", item, 1) for n in range(2) for item in "ab"]
+                   + [(f"v{n}", item, 1) for n in range(2) for item in "acdefgh"])  # fmt: skip
+    assert found["a", "b"] > found["a", "c"]
 
 
 def test_only_targets_become_neighbours_and_lists_stay_full() -> None:
@@ -76,7 +93,8 @@ def test_every_user_gets_a_list_not_only_the_last() -> None:
 def test_batch_and_live_agree() -> None:
     """The service's formula on one user's history gives the batch step's list, reasons included."""
     strange = interactions([("a1", "unheard of", 0.5), ("guest", "x1", 1), ("guest", "y2", 1), ("guest", "x4", 30)])
-    histories = pl.concat([SHOP, strange])
+    basket = interactions([("basket", "x1", 2), ("basket", "y2", 2), ("basket", "x3", 1)])
+    histories = pl.concat([SHOP, strange, basket])
     rows = ItemToItem().fit(SHOP, now=NOW).neighbours
     exclude = pl.DataFrame({"user_id": ["a1", "guest"], "item_id": ["x5", "x2"]})
     batch = pl.concat(rows.recommend(histories, 4, length=3, half_life_days=7.0, exclude=exclude))

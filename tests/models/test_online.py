@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from recsys.models.online import history_weight, recommend_from_history
 
 TABLE = {"a": [("b", 0.5), ("c", 0.4), ("fill", 0.0)], "b": [("c", 0.4), ("a", 0.1)]}
@@ -22,10 +24,15 @@ def test_fillers_unknown_items_and_exclusions_do_not_come_out() -> None:
 
 
 def test_contributions_add_up() -> None:
-    found = recommend_from_history([("b", 5), ("a", 5)], similar, 10, half_life_days=7)
+    found = recommend_from_history([("b", 5), ("a", 4)], similar, 10, half_life_days=1e9)
     assert found[0].item_id == "c"
-    assert found[0].score == 0.4 + 0.4 * history_weight(1, 0, 7)
+    assert found[0].score == pytest.approx(0.4 + 0.4 * history_weight(1, 0, 7))
     assert found[0].based_on == "b"
+
+
+def test_items_of_one_moment_count_alike() -> None:
+    found = recommend_from_history([("?", 9), ("b", 5), ("a", 5)], similar, 10, half_life_days=1e9)
+    assert found[0].score == pytest.approx(0.8 * history_weight(1, 0, 7))
 
 
 def test_no_history_gives_nothing() -> None:
