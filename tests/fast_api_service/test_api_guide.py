@@ -10,7 +10,7 @@ from tests.fast_api_service.running_service import Service
 GUIDE = (PROJECT_ROOT / "docs" / "api.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", GUIDE, re.DOTALL)
 # The guide's ids are RetailRocket's; these are the test shop's.
-IDS = {"187946": "s0", "461686": "s1", "257597": "anna"}
+IDS = {"187946": "s0", "461686": "s1", "257597": "gina"}
 
 
 def test_every_request_of_the_guide_succeeds(api: Service) -> None:

@@ -50,9 +50,10 @@ def api(servers: Servers, run: RunContext, service_folder: Path) -> Iterator[Ser
         yield started
 
 
-def degraded(api: Service) -> list[str]:
-    """What any of a few answers says."""
-    return sorted({reason for _ in range(6) for reason in api.get(HOME, user_id="anna").json()["degraded_reasons"]})
+def degraded(api: Service) -> list[str] | None:
+    """What a dozen answers in a row say; None while the workers do not agree yet."""
+    said = [api.get(HOME, user_id="anna").json()["degraded_reasons"] for _ in range(12)]
+    return said[0] if all(reasons == said[0] for reasons in said) else None
 
 
 @contextmanager
