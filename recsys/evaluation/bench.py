@@ -14,7 +14,7 @@ from recsys.evaluation.judging import Lists, lists_of
 from recsys.evaluation.metrics import METRICS, evaluate
 from recsys.evaluation.protocols.base import Split
 from recsys.evaluation.result import ModelResult
-from recsys.evaluation.segments import NEW_ITEMS, new_items, users_by_segment
+from recsys.evaluation.segments import COLD, NEW_ITEMS, judge_cold, new_items, users_by_segment
 from recsys.models.base import Recommender
 from recsys.schema import Columns
 
@@ -34,6 +34,7 @@ class Bench:
         self._bootstrap = Bootstrap(self.users, split.groups)
         self._segments = users_by_segment(split)
         self._new = new_items(split)
+        self._cold = judge_cold(split, self._accuracy, self.cutoffs[-1]) if split.cold.height else None
 
     def run(self, model: Recommender) -> ModelResult:
         """Fit the model on the history, then list and measure for all users, a chunk at a time."""
@@ -67,7 +68,6 @@ class Bench:
         return evaluate(lists.items, truth, self._accuracy).per_user
 
     def _by_segment(self, per_user: pl.DataFrame) -> dict[str, pl.DataFrame]:
-        parts = self._segments.partition_by("segment", as_dict=True, include_key=False)
-        return {
-            str(name): per_user.join(users, on=Columns.USER, how="semi") for (name,), users in sorted(parts.items())
-        }
+        parts = self._segments.sort("segment").partition_by("segment", as_dict=True, include_key=False)
+        apart = {str(name): per_user.join(users, on=Columns.USER, how="semi") for (name,), users in parts.items()}
+        return apart if self._cold is None else apart | {COLD: self._cold}

@@ -6,20 +6,19 @@ newest one that is not in service. MLflow's client takes seconds to import, so i
 """
 
 import contextlib
-import math
-import os
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from recsys.errors import NotReadyError, RecsysError, UnavailableError
+from recsys.errors import NotReadyError, RecsysError
+from recsys.models.tracking import connect, experiment_id, log_metrics
 from recsys.settings import MlflowSettings
 from recsys.storage.object_store import ObjectStore
 from recsys.storage.workspace import workspace
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -50,26 +49,9 @@ class ModelRegistry:
 
     @property
     def client(self) -> Any:
-        """MLflow's client, made when first needed.
-
-        Raises:
-            UnavailableError: the tracking server does not answer. Asked here, as MLflow itself retries for minutes.
-        """
+        """MLflow's client, made when first needed; see `tracking.connect`."""
         if self._client is None:
-            uri = self.settings.tracking_uri
-            if uri.startswith("http"):
-                try:
-                    urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=10).close()  # noqa: S310
-                except (urllib.error.URLError, OSError) as error:
-                    raise UnavailableError(
-                        f"MLflow at {uri} does not answer: {error}.",
-                        remedy="Start it (`recsys up`) or correct MLFLOW_TRACKING_URI.",
-                    ) from error
-            # Read when MLflow is imported: nothing about a shop's training leaves for its makers.
-            os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-            from mlflow import MlflowClient
-
-            self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+            self._client = connect(self.settings)
         return self._client
 
     def registered_name(self, model: str) -> str:
@@ -85,7 +67,7 @@ class ModelRegistry:
         """
         from mlflow.entities import Param
 
-        experiment = self._experiment()
+        experiment = experiment_id(self.client, self.settings.experiment)
         tags = {"dataset": self.dataset, "run_id": run_id, "model": model}
         name = f"{self.registered_name(model)} {run_id}"
         run = TrainingRun(self, model, self.client.create_run(experiment, tags=tags, run_name=name).info.run_id)
@@ -147,13 +129,6 @@ class ModelRegistry:
                 self.store.download(key, folder / key.removeprefix(prefix))
             yield folder
 
-    def _experiment(self) -> str:
-        name = self.settings.experiment
-        known = self.client.get_experiment_by_name(name)
-        if known is not None:
-            return str(known.experiment_id)
-        return str(self.client.create_experiment(name))
-
 
 @dataclass
 class TrainingRun:
@@ -164,18 +139,18 @@ class TrainingRun:
     id: str
 
     def log_metrics(self, values: Mapping[str, float]) -> None:
-        """Record measurements; `@`, which MLflow does not take in names, becomes `_at_`."""
-        from mlflow.entities import Metric
+        """Record measurements, see `tracking.log_metrics`."""
+        log_metrics(self.registry.client, self.id, values)
 
-        now = int(time.time() * 1000)
-        self.registry.client.log_batch(
-            self.id,
-            metrics=[
-                Metric(name.replace("@", "_at_"), float(value), now, 0)
-                for name, value in values.items()
-                if math.isfinite(value)
-            ],
-        )
+    @property
+    def url(self) -> str:
+        """Its page in MLflow."""
+        uri = self.registry.settings.tracking_uri.rstrip("/")
+        return f"{uri}/#/experiments/{self.registry.client.get_run(self.id).info.experiment_id}/runs/{self.id}"
+
+    def log_figure(self, figure: "Figure", name: str) -> None:
+        """Keep a plot with the run."""
+        self.registry.client.log_figure(self.id, figure, name)
 
     def log_report(self, report: Mapping[str, Any], name: str = "report.json") -> None:
         """Keep a small JSON artifact with the run."""
