@@ -64,7 +64,8 @@ class Recommender:
     def online_for_guest(self, item_ids: list[str], limit: int) -> bytes:
         """Neighbours of the items given (newest last), never these items themselves, topped up."""
         view = View(self.state, None, limit)
-        picks = view.neighbours_of([(item_id, 0) for item_id in reversed(item_ids)])
+        # One item after the other: what shares a moment counts alike, as a basket does.
+        picks = view.neighbours_of([(item_id, -place) for place, item_id in enumerate(reversed(item_ids))])
         view.not_again = item_ids
         return self._answer(view, "online", picks, fallback="list_exhausted" if picks else "unknown_items")
 
