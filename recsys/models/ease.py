@@ -4,7 +4,7 @@ Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019: with G =
 item i for item j is B_ij = -P_ij / P_jj, and B_jj = 0. That needs an items by items matrix. Where the catalogue is too
 large for it, each column is solved on its own over the items that go with j most: the same ridge regression with all
 other weights held at 0 (cf. Steck, "Markov Random Fields for Collaborative Filtering", NeurIPS 2019, section 3.2).
-It is exact where j goes with no more items than that.
+It is exact if every item goes with every other and all of them are taken; what it costs otherwise is told in `support`.
 """
 
 import json

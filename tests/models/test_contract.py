@@ -5,6 +5,7 @@ import pytest
 from contract import CONTRACT, Make
 
 from recsys.models.als import Als
+from recsys.models.blend import Blend
 from recsys.models.ease import Ease
 from recsys.models.graph_filter import GraphFilter
 from recsys.models.item_to_item import ItemToItem
@@ -17,6 +18,9 @@ MODELS: dict[str, Make] = {
     "als": lambda: Als(AlsSettings(factors=8, iterations=5)),
     "ease": lambda: Ease(regularization=1.0),
     "sparse ease": lambda: Ease(regularization=1.0, max_dense_items=1, support=3),
+    "blend": lambda: Blend(
+        {"ease": Ease(regularization=1.0), "item_to_item": ItemToItem()}, {"ease": 1.0, "item_to_item": 0.5}
+    ),
     "graph_filter": lambda: GraphFilter(factors=4),
 }
 
