@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from recsys.evaluation import peak_memory
-from recsys.evaluation.beyond import ITEM_COVERAGE, Catalogue
+from recsys.evaluation.beyond import ITEM_COVERAGE, PER_USER, Catalogue
 from recsys.evaluation.bootstrap import Bootstrap
 from recsys.evaluation.datasets.base import EvaluationData
 from recsys.evaluation.judging import Lists, lists_of
@@ -17,6 +17,11 @@ from recsys.evaluation.result import ModelResult
 from recsys.evaluation.segments import COLD, NEW_ITEMS, judge_cold, new_items, users_by_segment
 from recsys.models.base import Recommender
 from recsys.schema import Columns
+
+
+def metric_names(cutoffs: Sequence[int]) -> list[str]:
+    """All metrics that have a value a user, such as `ndcg@10`."""
+    return [f"{metric}@{k}" for k in sorted(set(cutoffs)) for metric in (*METRICS, *PER_USER)]
 
 
 class Bench:
@@ -52,7 +57,7 @@ class Bench:
             for k, seen in shown.items():
                 seen |= self._catalogue.items.mask(lists.items.filter(pl.col(Columns.RANK) <= k)[Columns.ITEM])
         peak = peak_memory.megabytes()
-        per_user = pl.concat(parts).sort(Columns.USER)
+        per_user = pl.concat(parts).sort(Columns.USER).select(Columns.USER, *metric_names(self.cutoffs))
         return ModelResult(
             per_user=per_user,
             coverage={f"{ITEM_COVERAGE}@{k}": float(seen.mean()) for k, seen in shown.items()},

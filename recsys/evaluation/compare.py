@@ -9,10 +9,12 @@ from recsys.evaluation.bench import Bench
 from recsys.evaluation.datasets import known as datasets
 from recsys.evaluation.datasets.base import EvaluationData
 from recsys.evaluation.protocols.base import Protocol, Side
-from recsys.evaluation.protocols.known import PROTOCOLS
+from recsys.evaluation.protocols.known import choose
 from recsys.evaluation.report import EvaluationReport
 from recsys.models.base import Recommender
 from recsys.models.known import make
+
+Parameters = Mapping[str, Mapping[str, Any]]
 
 
 def evaluate(
@@ -21,9 +23,9 @@ def evaluate(
     k: Sequence[int] = (10, 20),
     *,
     folder: Path | None = None,
-    protocol: str | Protocol | None = None,
+    protocol: Protocol | None = None,
     side: Side = Side.TEST,
-    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    parameters: Parameters | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> EvaluationReport:
     """Fit each model on what the protocol shows of the dataset, and judge it by what it hides.
@@ -32,32 +34,39 @@ def evaluate(
         dataset: its name, with the `folder` of its files, or the data.
         models: names, or models that are not fitted yet by the names to show.
         k: cutoffs.
-        protocol: its name or itself; None is the dataset's own.
-        parameters: by model's name, when these are names.
+        protocol: None is the dataset's own.
+        side: choose nothing by the test side.
+        parameters: by model's name, when `models` are names.
         say: told what is being done.
 
     Raises:
-        BadInputError: an unknown dataset, model, parameter or protocol, files that are missing, nobody to judge.
+        BadInputError: an unknown dataset, model or parameter, files that are missing, nobody to judge.
     """
+    if not k or min(k) < 1:
+        raise BadInputError(f"k is {list(k)}; a cutoff is a whole number from 1.", remedy="Choose such as 10 and 20.")
+    chosen = models if isinstance(models, Mapping) else made(models, parameters or {})
+    say("Reading the data")
     data = datasets.read(dataset, folder) if isinstance(dataset, str) else dataset
-    rule = protocol if isinstance(protocol, Protocol) else _protocol(protocol, data)
-    if not isinstance(models, Mapping):
-        models = {name: make(name, **(parameters or {}).get(name, {})) for name in models}
-    say(f"Splitting {data.name} by protocol {rule.name}")
-    split = rule.split(data, side)
-    bench = Bench(data, split, k)
+    rule = protocol or choose(data)
+    bench = Bench(data, rule.split(data, side), k)
     results = {}
-    for name, model in models.items():
-        say(f"{name}: fit and score")
+    for name, model in chosen.items():
+        say(f"{name}: fitting, and scoring {bench.users.height:,} users")
         results[name] = bench.run(model)
     return EvaluationReport(data.name, rule.name, str(side), bench.users.height, results)
 
 
-def _protocol(name: str | None, data: EvaluationData) -> Protocol:
-    chosen = data.protocols[0] if name is None else name
-    if chosen not in data.protocols:
+def made(names: Sequence[str], parameters: Parameters) -> dict[str, Recommender]:
+    """Unfitted models by their names.
+
+    Raises:
+        BadInputError: none is named, one is not known, or there are parameters that belong to none of them.
+    """
+    if not names:
+        raise BadInputError("No model is named.", remedy="Name at least one.")
+    unused = sorted(parameters.keys() - set(names))
+    if unused:
         raise BadInputError(
-            f"{data.name!r} cannot be cut by protocol {chosen!r}.",
-            remedy=f"The protocols for it are: {', '.join(data.protocols)}.",
+            f"There are parameters for {', '.join(unused)}, which is not evaluated.", remedy="Name it as a model too."
         )
-    return PROTOCOLS[chosen]()
+    return {name: make(name, **parameters.get(name, {})) for name in names}

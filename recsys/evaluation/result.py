@@ -12,6 +12,14 @@ from recsys.evaluation.bootstrap import interval
 
 
 @dataclass(frozen=True)
+class Difference:
+    """The mean of paired differences, and its 95 % interval."""
+
+    mean: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class ModelResult:
     """What was found of one model.
 
@@ -42,11 +50,16 @@ class ModelResult:
         """The 95 % interval of each metric that is a mean over users."""
         return bounds(self.per_user.columns[1:], self.resampled)
 
-    def difference(self, other: "ModelResult") -> dict[str, dict[str, float | tuple[float, float]]]:
+    def of_segment(self, segment: str, metric: str) -> float:
+        """A metric's value in a segment; NaN where it has none: of cold users and new items only hits are measured."""
+        rows = self.segments[segment]
+        return means(rows)[metric] if metric in rows.columns else math.nan
+
+    def difference(self, other: "ModelResult") -> dict[str, "Difference"]:
         """By metric, how much better this one is than another on the same users: the mean and its 95 % interval."""
         ours, theirs = means(self.per_user), means(other.per_user)
         found = bounds(self.per_user.columns[1:], self.resampled - other.resampled)
-        return {name: {"mean": ours[name] - theirs[name], "interval": found[name]} for name in ours}
+        return {name: Difference(ours[name] - theirs[name], found[name]) for name in ours}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON; a number that does not exist is null."""

@@ -48,7 +48,10 @@ def read(name: str, folder: Path | None = None) -> EvaluationData:
         BadInputError: there is no such dataset, or files are missing (all of them are named) or not of their form.
     """
     if name not in DATASETS:
-        raise BadInputError(f"There is no dataset {name!r}.", remedy=f"The known datasets are: {', '.join(DATASETS)}.")
+        raise BadInputError(
+            f"There is no dataset {name!r}.",
+            remedy=f"The known datasets are: {', '.join(DATASETS)}; and `current`, what step 1 prepared last.",
+        )
     reader = DATASETS[name]
     if folder is None:
         if reader.needs_folder:
