@@ -66,10 +66,9 @@ class Catalogue:
     def measure(self, lists: Lists, cutoffs: Sequence[int]) -> pl.DataFrame:
         """`user_id` and the columns `metric@k` of all metrics of `PER_USER`, a row for each of the users."""
         users = IdMap(lists.users[Columns.USER])
-        row, item = users.codes(lists.items[Columns.USER]), self.items.codes(lists.items[Columns.ITEM])
-        rank = lists.items[Columns.RANK].to_numpy()
-        past = lists.past.select(Columns.USER, Columns.ITEM).unique()
-        past_row, past_item = users.codes(past[Columns.USER]), self.items.codes(past[Columns.ITEM])
+        row, item, rank = self._coded(lists.items, users)
+        past = lists.past.select(Columns.USER, Columns.ITEM).unique().with_columns(pl.lit(0).alias(Columns.RANK))
+        past_row, past_item, _ = self._coded(past, users)
         past_popularity = _mean(past_row, self.popularity[past_item], len(users))
         columns: dict[str, np.ndarray] = {}
         for k in cutoffs:
@@ -82,6 +81,12 @@ class Catalogue:
             columns[f"user_coverage@{k}"] = (np.bincount(at, minlength=len(users)) == k).astype(np.float64)
         frame = pl.DataFrame({Columns.USER: users.names(np.arange(len(users))), **columns})
         return frame.with_columns(pl.col(columns).fill_nan(None))
+
+    def _coded(self, frame: pl.DataFrame, users: IdMap) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Codes of users and items, and ranks, of the rows whose item is of the catalogue."""
+        row, item = users.codes(frame[Columns.USER]), self.items.codes(frame[Columns.ITEM])
+        known = item != UNKNOWN
+        return row[known], item[known], frame[Columns.RANK].to_numpy()[known]
 
     def _diversity(self, rows: np.ndarray, items: np.ndarray, users: int) -> np.ndarray:
         """With unit vectors, the cosines of all pairs of a list sum to |Σ v|² - Σ |v|², so no pair is looked at."""
