@@ -51,7 +51,7 @@ class Als(Recommender):
             BadInputError: see `check_interactions`, or nothing is left to train on.
             IntegrityError: the factors came out NaN or infinite.
         """
-        frame = check_interactions(interactions)
+        frame = check_interactions(interactions, until=now)
         users, items = IdMap(frame[Columns.USER]), IdMap(frame[Columns.ITEM])
         pairs = self._pairs(frame, users, items, now)
         pairs = pairs.filter(pl.len().over("user") >= self.settings.min_user_items)
@@ -127,13 +127,16 @@ class Als(Recommender):
         """Read what `save` wrote.
 
         Raises:
-            IntegrityError: NaN or infinite factors, or not one row for each item.
+            IntegrityError: NaN or infinite factors, not one row for each item, or a file cut short.
         """
         description = json.loads((folder / "als.json").read_text())
         model = cls(AlsSettings(**description["settings"]))
         model._now = datetime.fromisoformat(description["now"])
         model._items = IdMap.load(folder / "items.parquet")
-        model._factors = _checked(np.load(folder / "factors.npy", allow_pickle=False))
+        try:
+            model._factors = _checked(np.load(folder / "factors.npy", allow_pickle=False))
+        except (ValueError, EOFError) as error:
+            raise IntegrityError(f"factors.npy is not whole: {error}.", remedy="Train the model again.") from error
         if len(model._factors) != len(model._items):
             raise IntegrityError(
                 f"The ALS model has {len(model._factors)} rows of factors for {len(model._items)} items.",

@@ -46,6 +46,10 @@ class Recommender(ABC):
 
     name: ClassVar[str]
 
+    def describe(self, items: pl.DataFrame) -> Self:
+        """Say before `fit` what is known of items: a row an `item_id`, with columns of any kind. Few models use it."""
+        return self
+
     @abstractmethod
     def fit(self, interactions: pl.DataFrame, *, now: datetime) -> Self:
         """Learn from `interactions`, taking `now` as the present.
@@ -96,11 +100,14 @@ class Recommender(ABC):
         return part
 
 
-def check_interactions(frame: pl.DataFrame, *, may_be_empty: bool = False) -> pl.DataFrame:
+def check_interactions(
+    frame: pl.DataFrame, *, until: datetime | None = None, may_be_empty: bool = False
+) -> pl.DataFrame:
     """The columns of an interactions frame, typed.
 
     Raises:
-        BadInputError: naming the columns that are missing or wrong, or that there are no rows.
+        BadInputError: naming the columns that are missing or wrong, or that there are no rows, or some from after
+            `until`: a model that has seen what it is judged by would look better than it is.
     """
     wrong = [f"{name} ({frame.schema.get(name, 'missing')})" for name in INTERACTIONS if name not in frame.schema]
     wrong += [
@@ -115,7 +122,13 @@ def check_interactions(frame: pl.DataFrame, *, may_be_empty: bool = False) -> pl
         )
     if frame.is_empty() and not may_be_empty:
         raise BadInputError("There is no interaction to learn from.", remedy="Load events, or widen the time window.")
-    return frame.select(pl.col(name).cast(kind) for name, kind in INTERACTIONS.items())
+    typed = frame.select(pl.col(name).cast(kind) for name, kind in INTERACTIONS.items())
+    if until is not None and (later := int((typed[Columns.TIMESTAMP] > until).sum())):
+        raise BadInputError(
+            f"{later:,} interactions are later than {until.isoformat()}, the present of this fit.",
+            remedy="Cut the events at that moment before fitting.",
+        )
+    return typed
 
 
 def _usable(kind: pl.DataType, name: str) -> bool:

@@ -50,6 +50,11 @@ class Blend(Recommender):
             )
         self.parts, self.weights, self.depth = dict(parts), weights, depth
 
+    def describe(self, items: pl.DataFrame) -> Self:
+        for part in self.parts.values():
+            part.describe(items)
+        return self
+
     def fit(self, interactions: pl.DataFrame, *, now: datetime) -> Self:
         """Fit every part on the same interactions."""
         for part in self.parts.values():

@@ -76,7 +76,7 @@ class ItemToItem(Recommender):
 
     def fit(self, interactions: pl.DataFrame, *, now: datetime, targets: pl.Series | None = None) -> Self:
         """See `Recommender.fit`; `targets` are the only items that may be neighbours, None means all."""
-        interactions = check_interactions(interactions)
+        interactions = check_interactions(interactions, until=now)
         items = IdMap(interactions[Columns.ITEM])
         allowed = np.ones(len(items), bool) if targets is None else items.mask(targets)
         sequences = _Sequences(interactions, items, now, self.max_history, self.half_life_days)

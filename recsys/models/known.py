@@ -9,14 +9,17 @@ from recsys.errors import BadInputError
 from recsys.models.als import Als
 from recsys.models.base import Recommender
 from recsys.models.blend import Blend
+from recsys.models.content import Content
+from recsys.models.dummy import Dummy
 from recsys.models.ease import Ease
 from recsys.models.graph_filter import GraphFilter
 from recsys.models.item_to_item import ItemToItem
 from recsys.models.popularity import Popularity
+from recsys.models.selection import Selection
 from recsys.settings import AlsSettings
 
 MODELS: dict[str, type[Recommender]] = {
-    model.name: model for model in (Popularity, Als, ItemToItem, Ease, GraphFilter, Blend)
+    model.name: model for model in (Popularity, Dummy, Selection, Als, ItemToItem, Ease, GraphFilter, Content, Blend)
 }
 _BLENDED = {ItemToItem.name: 1.0, Ease.name: 1.0}
 

@@ -1,16 +1,22 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
-from contract import CONTRACT, Make
+from contract import CONTRACT, ITEMS, Make
 
 from recsys.models.als import Als
 from recsys.models.blend import Blend
+from recsys.models.content import Content
+from recsys.models.dummy import Dummy
 from recsys.models.ease import Ease
 from recsys.models.graph_filter import GraphFilter
 from recsys.models.item_to_item import ItemToItem
 from recsys.models.popularity import Popularity
+from recsys.models.selection import Selection
 from recsys.settings import AlsSettings
+
+CATALOGUE = pl.DataFrame({"item_id": ITEMS, "category_id": [item[0] for item in ITEMS], "price": range(len(ITEMS))})
 
 MODELS: dict[str, Make] = {
     "popularity": Popularity,
@@ -21,6 +27,9 @@ MODELS: dict[str, Make] = {
     "blend": lambda: Blend(
         {"ease": Ease(regularization=1.0), "item_to_item": ItemToItem()}, {"ease": 1.0, "item_to_item": 0.5}
     ),
+    "dummy": Dummy,
+    "selection": lambda: Selection(dict.fromkeys(ITEMS, 1.0)),
+    "content": lambda: Content().describe(CATALOGUE),
     "graph_filter": lambda: GraphFilter(factors=4),
 }
 
