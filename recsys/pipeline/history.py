@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from recsys.pipeline.context import RunContext
@@ -22,6 +23,27 @@ class StepOutcome:
     step: str
     status: str
     summary: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Success:
+    """The newest success of a step; `summary` is `StepSummary.as_dict()`."""
+
+    run_id: str
+    finished_at: datetime
+    summary: dict[str, Any]
+
+
+def newest_success(context: RunContext, step: Step) -> Success | None:
+    """What the newest run of `step` that succeeded on this dataset recorded; None if there is none."""
+    with postgres.transaction(context.postgres) as cursor:
+        cursor.execute(
+            "select run_id, finished_at at time zone 'UTC', summary from ops.step_runs"
+            " where dataset = %s and step = %s and status = 'succeeded' order by finished_at desc limit 1",
+            (context.dataset, str(step)),
+        )
+        row = cursor.fetchone()
+    return Success(*row) if row else None
 
 
 def outcomes(settings: PostgresSettings, run_id: str, steps: Sequence[Step]) -> list[StepOutcome]:

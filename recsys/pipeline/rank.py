@@ -14,12 +14,14 @@ from recsys.pipeline.train_ranker import load_shop
 from recsys.publishing.active import open_active
 from recsys.publishing.frames import to_lists
 from recsys.publishing.versions import publish
-from recsys.ranking.candidates import REASONS, SOURCES, best_of_each
+from recsys.ranking.candidates import REASONS, SOURCES
 from recsys.ranking.facts import ItemFacts, UserFacts
+from recsys.ranking.order import ListOrder
 from recsys.ranking.ranker import Ranker
 from recsys.ranking.scenes import Scene, scenes
 from recsys.ranking.sources import PublishedLists
 from recsys.schema import Columns, RecommendationTable, Step
+from recsys.settings import RankerSettings
 
 
 def rank(context: RunContext) -> StepSummary:
@@ -41,7 +43,7 @@ def rank(context: RunContext) -> StepSummary:
         source = PublishedLists(tables, settings.default_candidates)
         users = UserFacts(shop.events, source.users, items)
         del shop
-        lists = ranked_lists(ranker, scenes(items, users, source, settings), users.users, items, settings.size)
+        lists = ranked_lists(ranker, scenes(items, users, source, settings), users.users, items, settings)
         metadata = {"model": champion.name, "model_version": champion.version}
         published = publish(context, RecommendationTable.RANKED, lists, metadata)
     return StepSummary(
@@ -53,13 +55,14 @@ def rank(context: RunContext) -> StepSummary:
 
 
 def ranked_lists(
-    ranker: Ranker, everyone: Iterator[Scene], users: IdMap, items: ItemFacts, size: int
+    ranker: Ranker, everyone: Iterator[Scene], users: IdMap, items: ItemFacts, settings: RankerSettings
 ) -> Iterator[pl.DataFrame]:
     """Lists for `publish`, by user: reasons name the source that ranks an item highest, `based_on` is that of i2i."""
     reasons = pl.Series([str(reason) for reason in REASONS])
+    order = ListOrder(items, settings)
     for scene in everyone:
         scores = ranker.score(scene.features, scene.matrix)
-        best, ranks = best_of_each(scene.candidates.users, scores, size)
+        best, ranks, worth = order.best(scene.candidates, scores, settings.size)
         found = scene.candidates.take(best)
         source = found.best_source()
         based_on = np.where(source == 0, found.based_on, UNKNOWN)
@@ -68,7 +71,7 @@ def ranked_lists(
             {
                 Columns.KEY: users.names(found.users),
                 Columns.ITEM: items.items.names(found.items),
-                Columns.SCORE: scores[best],
+                Columns.SCORE: worth,
                 Columns.RANK: ranks,
                 "reason": reasons.gather(source.astype(np.uint32)),
                 Columns.BASED_ON: names.set(pl.Series(based_on == UNKNOWN), None),

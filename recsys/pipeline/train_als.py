@@ -12,6 +12,7 @@ from recsys.evaluation.protocols.time_window import split_by_time, window_start
 from recsys.models.als import Als
 from recsys.models.registry import ModelRegistry, ModelVersion
 from recsys.pipeline.context import RunContext, StepSummary
+from recsys.pipeline.gated import conclude
 from recsys.schema import Columns, Step
 
 log = logging.getLogger(__name__)
@@ -45,17 +46,14 @@ def train_als(context: RunContext) -> StepSummary:
         if decision.accepted:
             parts[MODEL] = Als(settings).fit(events, now=now)
         trained = run.register(parts, {MODEL: now.isoformat(), HOLDOUT: cut.isoformat()})
-        if decision.accepted:
-            run.promote(trained)
         run.log_metrics(challenger.values | decision.numbers())
-        run.log_report(decision.report(), "gate.json")
-    in_service = trained if decision.accepted or champion is None else champion
+        in_service, report = conclude(run, decision, trained, champion, MODEL, Als.load)
     return StepSummary(
         Step.TRAIN_ALS,
         in_service.prefix,
         rows={"events": events.height, "items": holdout.size},
         metrics=challenger.values | decision.numbers(),
-        notes=decision.report() | {"champion_version": in_service.version, "trained_version": trained.version},
+        notes=report,
     )
 
 

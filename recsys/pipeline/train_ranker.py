@@ -19,12 +19,14 @@ from recsys.evaluation.protocols.time_window import window_start
 from recsys.models.als import Als
 from recsys.models.registry import ModelRegistry, ModelVersion
 from recsys.pipeline.context import RunContext, StepSummary
+from recsys.pipeline.gated import conclude
 from recsys.pipeline.train_als import EVENT_COLUMNS, MODEL
 from recsys.ranking.candidates import SOURCES
-from recsys.ranking.comparison import compare
+from recsys.ranking.comparison import CANDIDATES, CEILING, compare
 from recsys.ranking.examples import examples
 from recsys.ranking.ranker import Ranker
 from recsys.ranking.replay import Replay, Shop
+from recsys.ranking.shap import shap_plot
 from recsys.schema import Columns, Step
 from recsys.settings import PipelineSettings
 
@@ -44,29 +46,30 @@ def train_ranker(context: RunContext) -> StepSummary:
     shop, now = _load(context)
     cut = window_start(shop.events, now, gate.window_days)
     with registry.training(Ranker.name, context.run_id, settings.ranker.model_dump()) as run:
-        rows = examples(_past(shop, cut, settings), settings.ranker)
+        rows = examples(past_replays(shop, cut, settings), settings.ranker)
+        if rows.until > cut:
+            raise IntegrityError(
+                f"The ranker learned from targets until {rows.until}, but the gate's window begins at {cut}.",
+                remedy="Nothing was published. The targets of all windows must end before the gate's window begins.",
+            )
         ranker = Ranker(settings.ranker).fit(rows.features, rows.matrix, rows.labels, rows.weights)
         champion = registry.find(Ranker.name)
         rival = _load_comparable(registry, champion, rows.features, cut) if champion else None
         rankers = {"challenger": ranker} | ({"champion": rival} if rival else {})
-        results = compare(rankers, _replay(shop, cut, now, settings, gate.max_users), (gate.metric, *REPORTED))
+        results = compare(rankers, replay(shop, cut, now, settings, gate.max_users), (gate.metric, *REPORTED))
         decision = decide(results["challenger"], results.get("champion"), gate)
         trained = run.register({MODEL: ranker}, {_TRAINED_UNTIL: cut.isoformat()})
-        if decision.accepted:
-            run.promote(trained)
         metrics = _metrics(results, gate.metric) | decision.numbers()
         run.log_metrics(metrics)
-        run.log_report(decision.report(), "gate.json")
         run.log_report(ranker.importance(), "importance.json")
-    in_service = trained if decision.accepted or champion is None else champion
+        run.log_figure(shap_plot(ranker, rows.features, rows.matrix), "shap.png")
+        in_service, report = conclude(run, decision, trained, champion, MODEL, Ranker.load)
     return StepSummary(
         Step.TRAIN_RANKER,
         in_service.prefix,
         rows={"train_rows": len(rows.labels), "positives": int(rows.labels.sum())},
         metrics=metrics,
-        notes=decision.report()
-        | {"champion_version": in_service.version, "trained_version": trained.version}
-        | {"importance": dict(list(ranker.importance().items())[:10])},
+        notes=report | {"importance": dict(list(ranker.importance().items())[:10])},
     )
 
 
@@ -85,16 +88,17 @@ def load_shop(prepared: PreparedDataset) -> Shop:
     )
 
 
-def _past(shop: Shop, end: datetime, settings: PipelineSettings) -> Iterator[Replay]:
+def past_replays(shop: Shop, end: datetime, settings: PipelineSettings) -> Iterator[Replay]:
     """Target windows that follow one another, the newest first, as far back as there is something to learn from."""
     for _ in range(settings.ranker.windows):
         before = shop.events.filter(pl.col(Columns.TIMESTAMP) <= end)
         start = window_start(before, end, settings.ranker.target_days)
-        yield _replay(shop, start, end, settings, settings.ranker.max_train_users)
+        yield replay(shop, start, end, settings, settings.ranker.max_train_users)
         end = start
 
 
-def _replay(shop: Shop, start: datetime, end: datetime, settings: PipelineSettings, max_users: int) -> Replay:
+def replay(shop: Shop, start: datetime, end: datetime, settings: PipelineSettings, max_users: int) -> Replay:
+    """What was known at `start` and what users did until `end`, with an ALS model fitted as of then."""
     past = shop.events.filter(pl.col(Columns.TIMESTAMP) <= start)
     als = Als(settings.train_als).fit(past, now=start)
     return Replay(shop, als, settings, start=start, end=end, max_users=max_users)
@@ -122,4 +126,5 @@ def _metrics(results: dict[str, Evaluation], decisive: str) -> dict[str, float]:
         f"{source}_{name}": value for source in SOURCES.values() for name, value in results[source].values.items()
     }
     best = max(results[source].values[decisive] for source in SOURCES.values())
+    values["recall_ceiling"] = results[CANDIDATES].values[CEILING]
     return values | {"best_source": best, "gain_over_best_source": values[decisive] - best}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
@@ -20,11 +21,13 @@ class Examples:
     Attributes:
         features: names of the columns of `matrix`.
         ratings: of what the user did to the candidate in the target window; 0 for nothing.
+        until: the end of the newest target window: nothing later was learned from.
     """
 
     features: list[str]
     matrix: np.ndarray
     ratings: np.ndarray
+    until: datetime
 
     @property
     def labels(self) -> np.ndarray:
@@ -51,7 +54,9 @@ def examples(replays: Iterable[Replay], settings: RankerSettings) -> Examples:
     random = np.random.default_rng(settings.seed)
     features: list[str] = []
     matrices, ratings, users = [], [], 0
+    ends = []
     for replay in replays:
+        ends.append(replay.end)
         pairs, acted_on = _truth(replay)
         for scene in replay.scenes():
             features = scene.features
@@ -73,7 +78,7 @@ def examples(replays: Iterable[Replay], settings: RankerSettings) -> Examples:
     if len(rating) > settings.max_train_rows:
         chosen = np.sort(random.choice(len(rating), settings.max_train_rows, replace=False))
         matrix, rating = matrix[chosen], rating[chosen]
-    return Examples(features, matrix, rating)
+    return Examples(features, matrix, rating, max(ends))
 
 
 def _truth(replay: Replay) -> tuple[np.ndarray, np.ndarray]:

@@ -97,9 +97,9 @@ class ChunkFacts:
 
     @cached_property
     def purchased(self) -> np.ndarray:
-        """Sorted codes of the pairs that were bought; see `candidates.pair_codes`."""
+        """Sorted codes of the pairs that were bought, once or more often; see `candidates.pair_codes`."""
         bought = self._events.filter("bought")
-        return np.unique(pair_codes(bought["user"], bought["item"], len(self._facts.items)))
+        return np.sort(pair_codes(bought["user"], bought["item"], len(self._facts.items)))
 
     def of_users(self, users: np.ndarray) -> dict[str, np.ndarray]:
         """Features of users, given by code."""

@@ -80,6 +80,17 @@ class Ranker:
         shares = dict(zip(self.features, map(float, self._model.get_feature_importance()), strict=True))
         return dict(sorted(shares.items(), key=lambda entry: -entry[1]))
 
+    def shap_values(self, matrix: np.ndarray) -> np.ndarray:
+        """What each feature adds to the log-odds of each row, in the shape of `matrix`.
+
+        Lundberg & Lee, "A Unified Approach to Interpreting Model Predictions", NeurIPS 2017, exact for trees.
+        """
+        if self._model is None:
+            raise NotReadyError("The ranker has not been fitted.", remedy="Call fit() or load() first.")
+        pool = Pool(matrix, feature_names=self.features)
+        values: np.ndarray = self._model.get_feature_importance(pool, type="ShapValues")
+        return values[:, :-1]  # the last column is what all rows have in common
+
     def save(self, folder: Path) -> None:
         """Write the trees and `ranker.json`."""
         if self._model is None:

@@ -34,9 +34,11 @@ class Replay:
     """The users who were active between two moments, as they stood at the first.
 
     Attributes:
+        end: the last moment that `truth` knows of.
         truth: `user_id, item_id, rating`: what they did after `start` and until `end`.
         users: the map of these users.
         items: what was known of every item at `start`.
+        source: everybody's lists as of `start`.
     """
 
     def __init__(
@@ -45,7 +47,7 @@ class Replay:
         """Args:
         als: fitted on nothing later than `start`.
         """
-        self._settings = settings.ranker
+        self.settings, self.end = settings.ranker, end
         self.truth = split_by_time(
             shop.events,
             start,
@@ -57,8 +59,8 @@ class Replay:
         self.users = IdMap(self.truth[Columns.USER])
         self.items = shop.items(start, settings)
         self._facts = UserFacts(shop.events, self.users, self.items)
-        self._source = PastLists(shop.events, self.items, als, settings)
+        self.source = PastLists(shop.events, self.items, als, settings)
 
     def scenes(self) -> Iterator[Scene]:
         """Everyone's candidates with their features."""
-        return scenes(self.items, self._facts, self._source, self._settings)
+        return scenes(self.items, self._facts, self.source, self.settings)

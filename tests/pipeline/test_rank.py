@@ -1,15 +1,18 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 
 import polars as pl
 import pytest
 
-from recsys.errors import NotReadyError
+from recsys.errors import IntegrityError, NotReadyError
 from recsys.models.registry import CHALLENGER, ModelRegistry
+from recsys.pipeline import train_ranker
 from recsys.pipeline.context import RunContext
 from recsys.pipeline.run import STEPS, run_step
 from recsys.publishing.active import read_active
 from recsys.ranking.ranker import Ranker
+from recsys.ranking.replay import Replay, Shop
 from recsys.schema import RecommendationTable, Step
 from recsys.settings import (
     AlsSettings,
@@ -54,6 +57,7 @@ def test_ranked_lists_reorder_the_candidates_of_everyone(context: RunContext) ->
         run_step(Step.RANK, context)
     trained = run_step(Step.TRAIN_RANKER, context)
     assert trained.notes["decision"] == "published the challenger"
+    assert trained.metrics["recall@10"] < trained.metrics["recall_ceiling"] <= 1
     assert {"ndcg@10", "i2i_ndcg@10", "personalized_ndcg@10", "default_ndcg@10", "best_source"} <= set(trained.metrics)
     summary = run_step(Step.RANK, context)
 
@@ -95,7 +99,24 @@ def test_a_damaged_ranker_is_kept_out(context: RunContext, monkeypatch: pytest.M
     logged = registry.client.get_run(challenger.run_id)
     assert logged.data.metrics["gate_challenger"] < logged.data.metrics["gate_champion"]
     artifacts = {entry.path for entry in registry.client.list_artifacts(challenger.run_id)}
-    assert {"gate.json", "importance.json"} <= artifacts
+    assert {"gate.json", "importance.json", "shap.png"} <= artifacts
+
+
+def test_a_ranker_that_learned_from_the_gates_window_is_refused(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = ModelRegistry(context.mlflow, context.store, context.dataset)
+    run_step(Step.TRAIN_RANKER, context)
+    champion = registry.champion("ranker")
+    past = train_ranker.past_replays
+
+    def peeking(shop: Shop, end: datetime, settings: PipelineSettings) -> Iterator[Replay]:
+        return past(shop, shop.events["timestamp"].max(), settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(train_ranker, "past_replays", peeking)
+    with pytest.raises(IntegrityError, match="The ranker learned from targets until"):
+        run_step(Step.TRAIN_RANKER, replace(context, run_id="run-2"))
+    assert registry.champion("ranker") == champion
 
 
 def test_a_champion_that_expects_other_features_is_replaced(

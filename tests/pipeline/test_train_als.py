@@ -1,11 +1,13 @@
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from recsys.errors import NotReadyError
+from recsys.errors import BadInputError, IntegrityError, NotReadyError
 from recsys.models.als import Als
 from recsys.models.registry import CHALLENGER, ModelRegistry
 from recsys.pipeline.context import RunContext
@@ -41,17 +43,25 @@ def registry(context: RunContext) -> ModelRegistry:
     return ModelRegistry(context.mlflow, context.store, context.dataset)
 
 
-def damage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on ALS comes out with its items' factors shuffled."""
+def shuffle(factors: np.ndarray) -> None:
+    np.random.default_rng(0).shuffle(factors)
+
+
+def truncate(factors: np.ndarray) -> None:
+    factors[:, 2:] = 0
+
+
+def damage(monkeypatch: pytest.MonkeyPatch, how: Callable[[np.ndarray], None] = shuffle) -> None:
+    """From now on ALS comes out with its items' factors damaged."""
     fit = Als.fit
 
-    def shuffled(self: Als, *args: object, **options: object) -> Als:
+    def damaged(self: Als, *args: object, **options: object) -> Als:
         fit(self, *args, **options)  # type: ignore[arg-type]
         assert self._factors is not None
-        np.random.default_rng(0).shuffle(self._factors)
+        how(self._factors)
         return self
 
-    monkeypatch.setattr(Als, "fit", shuffled)
+    monkeypatch.setattr(Als, "fit", damaged)
 
 
 def test_the_first_model_goes_live_with_its_numbers_in_mlflow(context: RunContext, registry: ModelRegistry) -> None:
@@ -69,12 +79,16 @@ def test_the_first_model_goes_live_with_its_numbers_in_mlflow(context: RunContex
     assert "gate.json" in [entry.path for entry in registry.client.list_artifacts(champion.run_id)]
 
 
+@pytest.mark.parametrize("how", [shuffle, truncate])
 def test_a_damaged_challenger_is_kept_out(
-    context: RunContext, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+    context: RunContext,
+    registry: ModelRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+    how: Callable[[np.ndarray], None],
 ) -> None:
     run_step(Step.TRAIN_ALS, context)
     champion = registry.champion("als")
-    damage(monkeypatch)
+    damage(monkeypatch, how)
     summary = run_step(Step.TRAIN_ALS, replace(context, run_id="run-2"))
     assert summary.notes["decision"] == "kept the champion"
     assert summary.output == champion.prefix
@@ -84,6 +98,42 @@ def test_a_damaged_challenger_is_kept_out(
     metrics = registry.client.get_run(challenger.run_id).data.metrics
     assert metrics["gate_challenger"] < 0.98 * metrics["gate_champion"]
     assert metrics["gate_accepted"] == 0
+
+
+def test_a_challenger_that_saw_the_gates_window_does_not_come_to_the_gate(
+    context: RunContext, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_step(Step.TRAIN_ALS, context)
+    champion = registry.champion("als")
+    everything, _ = prepared_frames(context)
+    fit = Als.fit
+
+    def peeking(self: Als, interactions: pl.DataFrame, *, now: datetime) -> Als:
+        return fit(self, everything, now=now)
+
+    monkeypatch.setattr(Als, "fit", peeking)
+    with pytest.raises(BadInputError, match=r"interactions are later than .*, the present of this fit"):
+        run_step(Step.TRAIN_ALS, replace(context, run_id="run-2"))
+    assert registry.champion("als") == champion
+
+
+def test_files_cut_short_never_go_live(
+    context: RunContext, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_step(Step.TRAIN_ALS, context)
+    champion = registry.champion("als")
+    save = Als.save
+
+    def half(self: Als, folder: Path) -> None:
+        save(self, folder)
+        factors = folder / "factors.npy"
+        factors.write_bytes(factors.read_bytes()[: factors.stat().st_size // 2])
+
+    monkeypatch.setattr(Als, "save", half)
+    with pytest.raises(IntegrityError, match=r"factors\.npy is not whole"):
+        run_step(Step.TRAIN_ALS, replace(context, run_id="run-2"))
+    assert registry.champion("als") == champion
+    assert registry.find("als", CHALLENGER) is not None
 
 
 def test_a_better_challenger_replaces_a_damaged_champion(

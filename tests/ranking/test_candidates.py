@@ -40,7 +40,11 @@ def test_ids_that_are_not_in_the_maps_drop_out() -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(
-    st.lists(st.tuples(st.integers(0, 5), st.one_of(st.just(float("nan")), st.floats(-5, 5))), min_size=1, max_size=60),
+    st.lists(
+        st.tuples(st.integers(0, 5), st.one_of(st.just(float("nan")), st.floats(-5, 5, width=32))),
+        min_size=1,
+        max_size=60,
+    ),
     st.integers(1, 8),
 )
 def test_best_of_each_is_a_sort_per_user(rows: list[tuple[int, float]], size: int) -> None:

@@ -11,7 +11,7 @@ from recsys.dataset.prepared import CATEGORIES, ITEM_HISTORY
 from recsys.errors import BadInputError
 from recsys.models.als import Als
 from recsys.ranking.candidates import SOURCES
-from recsys.ranking.comparison import compare
+from recsys.ranking.comparison import CANDIDATES, CEILING, compare
 from recsys.ranking.examples import examples
 from recsys.ranking.ranker import Ranker
 from recsys.ranking.replay import Replay, Shop
@@ -196,9 +196,10 @@ def test_rankers_and_sources_are_judged_on_the_same_users() -> None:
     part = examples([at], settings().ranker)
     ranker = Ranker(settings().ranker).fit(part.features, part.matrix, part.labels, part.weights)
     results = compare({"ranked": ranker}, at, ("ndcg@10", "recall@10"))
-    assert set(results) == {"ranked", *SOURCES.values()}
+    assert set(results) == {"ranked", *SOURCES.values(), CANDIDATES}
     assert {result.users for result in results.values()} == {at.truth[Columns.USER].n_unique()}
     # Judged on its own training window, it must beat each single list.
     best = max(results[source].values["ndcg@10"] for source in SOURCES.values())
     assert results["ranked"].values["ndcg@10"] > best
+    assert results["ranked"].values["recall@10"] <= results[CANDIDATES].values[CEILING]
     assert RecommendationTable.RANKED not in SOURCES

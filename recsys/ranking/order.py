@@ -1,0 +1,95 @@
+"""The order in which candidates are shown: by score, but not all of one kind, and not the same for everybody.
+
+*Diversity* is maximal marginal relevance (Carbonell & Goldstein, SIGIR 1998) with likeness counted in earlier items of
+the same kind. The greedy choice then needs no loop: within a kind items are taken by score, so the j-th of a kind is
+worth its score minus j times the strength, whatever the other kinds hold, and one sort finds the list.
+
+*Discovery* gives the last place of the first ten to the candidate that few others are shown: one place for everybody
+together is enough to show most of the catalogue.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from recsys.models.id_map import UNKNOWN
+from recsys.models.neighbours import places
+from recsys.ranking.candidates import Candidates, best_of_each, order_within
+from recsys.ranking.facts import ItemFacts
+from recsys.settings import RankerSettings
+
+# The place (from 0) that discovery fills: the last of what a page shows.
+DISCOVERY_PLACE = 9
+# Users whose discoveries are chosen at once, before what they are shown counts for the next ones.
+_USERS_AT_ONCE = 256
+
+
+class ListOrder:
+    """Orders the candidates of one user after another and remembers what has been shown."""
+
+    def __init__(self, items: ItemFacts, settings: RankerSettings) -> None:
+        self._categories, self._settings = items.categories[0], settings
+        self._shown = np.zeros(len(items.items), np.float32)
+
+    def best(self, candidates: Candidates, scores: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The `size` items to show each user: positions by user and place, ranks from 1, and scores that never rise.
+
+        Args:
+            scores: one a candidate, higher is better.
+        """
+        cap, strength = self._settings.category_cap, self._settings.diversity
+        best, ranks = best_of_each(candidates.users, scores, size)
+        worth = scores[best]
+        if strength or cap is not None:
+            users = candidates.users[best]
+            place = self._place_in_kind(candidates, best)
+            worth = worth - np.float32(strength) * place
+            surplus = place >= cap if cap is not None else np.zeros(len(best), bool)
+            order = order_within(2 * users.astype(np.int64) + surplus, worth)
+            best, worth = best[order], worth[order]
+        if self._settings.discovery:
+            best, worth = self._discover(candidates.users[best], candidates.items[best], ranks, best, worth)
+        return best, ranks, _never_rising(worth, ranks)
+
+    def _place_in_kind(self, candidates: Candidates, best: np.ndarray) -> np.ndarray:
+        """How many better items of the same kind the same user has.
+
+        A kind is a category; where none is known, being like the same item of the history; else an item stands alone.
+        """
+        item = candidates.items[best].astype(np.int64)
+        category, origin = self._categories[item].astype(np.int64), candidates.based_on[best].astype(np.int64)
+        kind = np.where(category != UNKNOWN, category, np.where(origin != UNKNOWN, origin + 2**30, item + 2**31))
+        key = (candidates.users[best].astype(np.int64) << 32) | kind
+        order = np.argsort(key, kind="stable")
+        place = np.empty(len(best), np.float32)
+        place[order] = places(key[order])
+        return place
+
+    def _discover(
+        self, users: np.ndarray, items: np.ndarray, ranks: np.ndarray, best: np.ndarray, worth: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Swap the candidate that few were shown into `DISCOVERY_PLACE`; the others keep their order."""
+        place = ranks.astype(np.int64) - 1
+        key = 2 * place
+        starts = np.flatnonzero(place == 0)
+        bounds = [*starts[::_USERS_AT_ONCE], len(best)]
+        for low, high in pairwise(bounds):
+            part = slice(low, high)
+            np.add.at(self._shown, items[part][place[part] < DISCOVERY_PLACE], 1)
+            eligible = np.flatnonzero(place[part] >= DISCOVERY_PLACE) + low
+            value = worth[eligible] - self._settings.discovery * np.log1p(self._shown[items[eligible]])
+            order = eligible[order_within(users[eligible], value)]
+            chosen = order[np.flatnonzero(np.diff(users[order], prepend=-1))]
+            key[chosen] = 2 * DISCOVERY_PLACE - 1
+            np.add.at(self._shown, items[chosen], 1)
+        order = np.argsort((users.astype(np.int64) << 32) | key, kind="stable")
+        return best[order], worth[order]
+
+
+def _never_rising(worth: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """Scores of lists whose order is no longer that of the scores: each at most the one before it."""
+    row, column = np.cumsum(ranks == 1) - 1, ranks.astype(np.int64) - 1
+    lists = np.full((int((ranks == 1).sum()), int(ranks.max(initial=1))), np.inf, np.float32)
+    lists[row, column] = worth
+    lowest: np.ndarray = np.minimum.accumulate(lists, axis=1)[row, column]
+    return lowest

@@ -1,0 +1,112 @@
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from recsys.dataset.prepared import CATEGORIES, EVENTS, ITEM_HISTORY
+from recsys.models.id_map import UNKNOWN
+from recsys.ranking.candidates import Candidates
+from recsys.ranking.facts import ItemFacts
+from recsys.ranking.order import DISCOVERY_PLACE, ListOrder
+from recsys.settings import RankerSettings
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+KINDS = ["shoe", "shoe", "shoe", "hat", "hat", None] + [None] * 24
+
+
+@pytest.fixture(scope="module")
+def items() -> ItemFacts:
+    """Items i00, i01 … in the categories of `KINDS`."""
+    history = [(f"i{n:02}", NOW - timedelta(days=1), kind, True, 1.0) for n, kind in enumerate(KINDS)]
+    return ItemFacts(
+        EVENTS.to_frame(),
+        pl.DataFrame(history, schema=ITEM_HISTORY, orient="row"),
+        CATEGORIES.to_frame(),
+        now=NOW,
+        assume_available=True,
+    )
+
+
+def candidates(users: int, per_user: int, based_on: list[int] | None = None) -> Candidates:
+    """Each user could be shown items 0, 1, 2 …"""
+    user, item = np.repeat(np.arange(users), per_user), np.tile(np.arange(per_user), users)
+    unknown = np.full((3, len(user)), np.nan, np.float32)
+    origin = np.array(based_on * users if based_on else [UNKNOWN] * len(user), np.int32)
+    return Candidates(user.astype(np.int32), item.astype(np.int32), user * len(KINDS) + item, unknown, unknown, origin)
+
+
+def settings(**given: float | None) -> RankerSettings:
+    return RankerSettings(**{"discovery": 0.0, "diversity": 0.0} | given)  # type: ignore[arg-type]
+
+
+def falling(users: int, per_user: int) -> np.ndarray:
+    return np.tile(np.linspace(2, 1, per_user, dtype=np.float32), users)
+
+
+def test_without_settings_it_is_the_order_of_the_scores(items: ItemFacts) -> None:
+    best, ranks, worth = ListOrder(items, settings()).best(candidates(2, 4), falling(2, 4), 3)
+    assert best.tolist() == [0, 1, 2, 4, 5, 6]
+    assert ranks.tolist() == [1, 2, 3, 1, 2, 3]
+    assert worth.tolist() == pytest.approx([2, 5 / 3, 4 / 3] * 2)
+
+
+def test_each_further_item_of_a_category_counts_less(items: ItemFacts) -> None:
+    scores = np.array([2.0, 1.9, 1.8, 1.5, 1.4, 1.3], np.float32)  # shoe shoe shoe hat hat none
+    best, _, worth = ListOrder(items, settings(diversity=1.0)).best(candidates(1, 6), scores, 6)
+    assert best.tolist() == [0, 3, 5, 1, 4, 2]
+    assert worth.tolist() == pytest.approx([2.0, 1.5, 1.3, 0.9, 0.4, -0.2])
+
+
+def test_where_no_category_is_known_what_is_like_the_same_item_is_of_one_kind(items: ItemFacts) -> None:
+    origin = [UNKNOWN] * 6 + [0, 0, 1]
+    scores = np.array([-9] * 6 + [2.0, 1.9, 1.8], np.float32)
+    best, _, _ = ListOrder(items, settings(diversity=0.5)).best(candidates(1, 9, origin), scores, 3)
+    assert best.tolist() == [6, 8, 7]
+
+
+def test_a_cap_puts_the_surplus_of_a_category_behind_all_others(items: ItemFacts) -> None:
+    best, _, worth = ListOrder(items, settings(category_cap=1)).best(candidates(1, 6), falling(1, 6), 6)
+    assert best.tolist() == [0, 3, 5, 1, 2, 4]
+    assert (np.diff(worth) <= 0).all()
+
+
+def test_discovery_changes_the_tenth_place_only_and_shows_more(items: ItemFacts) -> None:
+    everyone, scores = candidates(600, 30), falling(600, 30)
+    plain = ListOrder(items, settings()).best(everyone, scores, 30)
+    best, ranks, worth = ListOrder(items, settings(discovery=5.0)).best(everyone, scores, 30)
+    assert np.array_equal(best[ranks <= DISCOVERY_PLACE], plain[0][plain[1] <= DISCOVERY_PLACE])
+    assert set(everyone.items[plain[0][plain[1] <= 10]]) == set(range(10))
+    # Users are told apart in blocks of 256: three blocks, three discoveries.
+    assert len(set(everyone.items[best[ranks <= 10]])) == 12
+    assert sorted(best.tolist()) == sorted(plain[0].tolist())
+    assert (np.diff(worth)[ranks[1:] > 1] <= 0).all()
+
+
+@hypothesis_settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.floats(-5, 5, width=32)), min_size=1, max_size=60),
+    st.floats(0, 2),
+    st.floats(0, 3),
+    st.one_of(st.none(), st.integers(1, 3)),
+    st.integers(1, 20),
+)
+def test_whatever_the_settings_lists_are_whole_and_scores_fall(
+    items: ItemFacts, rows: list[tuple[int, float]], diversity: float, discovery: float, cap: int | None, size: int
+) -> None:
+    counts = np.bincount([user for user, _ in rows], minlength=4).clip(0, len(KINDS))
+    user = np.repeat(np.arange(4), counts).astype(np.int32)
+    item = np.concatenate([np.arange(count) for count in counts]).astype(np.int32)
+    unknown = np.full((3, len(user)), np.nan, np.float32)
+    given = Candidates(user, item, user * 99 + item, unknown, unknown, np.full(len(user), UNKNOWN, np.int32))
+    scores = np.resize(np.array([score for _, score in rows], np.float32), len(user))
+    options = settings(diversity=diversity, discovery=discovery, category_cap=cap)
+    best, ranks, worth = ListOrder(items, options).best(given, scores, size)
+    assert len(set(best.tolist())) == len(best)
+    assert np.bincount(user[best], minlength=4).tolist() == np.minimum(counts, size).tolist()
+    assert (np.diff(user[best]) >= 0).all()
+    assert (np.diff(worth)[np.diff(user[best]) == 0] <= 0).all()
+    assert ((np.diff(ranks.astype(int)) == 1) == (np.diff(user[best]) == 0)).all()
