@@ -5,9 +5,8 @@ learnt by coordinate ascent on a validation window: they are few, the metric is 
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -78,10 +77,10 @@ class Blend(Recommender):
         Returns:
             The best quality found.
         """
-        lists = self._lists(partial(_recommend, past=histories, exclude=exclude, allowed_items=None), k)
+        lists = self.lists(histories, k, exclude=exclude)
 
         def judged(weights: dict[str, float]) -> float:
-            return quality(_sum(lists, weights, RECOMMENDATIONS, k)) if any(weights.values()) else -1.0
+            return quality(weighted_sum(lists, weights, RECOMMENDATIONS, k)) if any(weights.values()) else -1.0
 
         best = judged(self.weights)
         for _ in range(_MAX_ROUNDS):
@@ -104,23 +103,38 @@ class Blend(Recommender):
         exclude: pl.DataFrame | None = None,
         allowed_items: list[str] | None = None,
     ) -> pl.DataFrame:
-        histories = check_interactions(histories, may_be_empty=True)
-        users = histories.select(pl.col(Columns.USER).unique()).sort(Columns.USER)
         found = [RECOMMENDATIONS.to_frame()]
-        for some in users.iter_slices(_USERS_AT_A_TIME):
-            past = histories.join(some, on=Columns.USER, how="semi")
-            left_out = exclude.join(some, on=Columns.USER, how="semi") if exclude is not None else None
-            ask = partial(_recommend, past=past, exclude=left_out, allowed_items=allowed_items)
-            found.append(_sum(self._lists(ask, k), self.weights, RECOMMENDATIONS, k))
+        for past in user_chunks(check_interactions(histories, may_be_empty=True)):
+            left_out = exclude.join(past, on=Columns.USER, how="semi") if exclude is not None else None
+            lists = self.lists(past, k, exclude=left_out, allowed_items=allowed_items)
+            found.append(weighted_sum(lists, self.weights, RECOMMENDATIONS, k))
         return pl.concat(found)
 
     def similar(self, item_ids: list[str], k: int) -> pl.DataFrame:
-        return _sum(self._lists(lambda part, depth: part.similar(item_ids, depth), k), self.weights, NEIGHBOURS, k)
+        lists = self._of_each(lambda part, depth: part.similar(item_ids, depth), k)
+        return weighted_sum(lists, self.weights, NEIGHBOURS, k)
 
-    def _lists(self, ask: Callable[[Recommender, int], pl.DataFrame], k: int) -> dict[str, pl.DataFrame]:
-        """The normalized list of every part that weighs something."""
+    def lists(
+        self,
+        histories: pl.DataFrame,
+        k: int,
+        *,
+        exclude: pl.DataFrame | None = None,
+        allowed_items: list[str] | None = None,
+    ) -> dict[str, pl.DataFrame]:
+        """Recommendations of every part that weighs something, at least `k`, with their `share` of the user's best."""
+        return self._of_each(
+            lambda part, depth: part.recommend(histories, depth, exclude=exclude, allowed_items=allowed_items), k
+        )
+
+    def _of_each(self, ask: Callable[[Recommender, int], pl.DataFrame], k: int) -> dict[str, pl.DataFrame]:
         depth = max(self.depth, k)
-        return {name: _normalized(ask(part, depth)) for name, part in self.parts.items() if self.weights[name] > 0}
+        found = {name: ask(part, depth) for name, part in self.parts.items() if self.weights[name] > 0}
+        best = pl.col(Columns.SCORE).max()
+        return {
+            name: rows.with_columns((pl.col(Columns.SCORE) / best.over(rows.columns[0])).alias("share"))
+            for name, rows in found.items()
+        }
 
     def save(self, folder: Path) -> None:
         """Write each part into a folder of its own, and `blend.json`."""
@@ -140,25 +154,24 @@ class Blend(Recommender):
         return cls(parts, weights, depth=options["depth"])
 
 
-def _recommend(
-    part: Recommender, depth: int, *, past: pl.DataFrame, exclude: pl.DataFrame | None, allowed_items: list[str] | None
+def user_chunks(histories: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The histories of some users at a time, in order of user."""
+    users = histories.select(pl.col(Columns.USER).unique()).sort(Columns.USER)
+    for some in users.iter_slices(_USERS_AT_A_TIME):
+        yield histories.join(some, on=Columns.USER, how="semi")
+
+
+def weighted_sum(
+    lists: Mapping[str, pl.DataFrame], weights: Mapping[str, float], schema: pl.Schema, k: int
 ) -> pl.DataFrame:
-    return part.recommend(past, depth, exclude=exclude, allowed_items=allowed_items)
-
-
-def _normalized(found: pl.DataFrame) -> pl.DataFrame:
-    """Scores as shares of the best score of the same key."""
-    return found.drop(Columns.RANK).with_columns(
-        pl.col(Columns.SCORE) / pl.col(Columns.SCORE).max().over(found.columns[0])
-    )
-
-
-def _sum(lists: Mapping[str, pl.DataFrame], weights: Mapping[str, float], schema: pl.Schema, k: int) -> pl.DataFrame:
-    """The best `k` by the weighted sum of normalized lists; equal sums in order of item id."""
+    """The best `k` by the weighted sum of shares, in the columns of `schema`; equal sums in order of item id."""
     key, item = schema.names()[:2]
-    weighted = [found.with_columns(pl.col(Columns.SCORE) * weights[name]) for name, found in lists.items()]
+    weighted = [
+        rows.select(key, item, (pl.col("share").cast(pl.Float64) * weights[name]).alias(Columns.SCORE))
+        for name, rows in lists.items()
+    ]
     # Sums of the same numbers in another order differ in their last bits, which must not decide between items.
-    total = pl.col(Columns.SCORE).cast(pl.Float64).sum().round_sig_figs(6)
+    total = pl.col(Columns.SCORE).sum().round_sig_figs(6)
     best = pl.concat(weighted).group_by(key, item).agg(total).filter(pl.col(Columns.SCORE) > 0)
     best = best.sort(key, Columns.SCORE, item, descending=[False, True, False])
     rank = pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).over(key)

@@ -14,6 +14,7 @@ from recsys.models.graph_filter import GraphFilter
 from recsys.models.item_to_item import ItemToItem
 from recsys.models.popularity import Popularity
 from recsys.models.selection import Selection
+from recsys.models.stack import Stack
 from recsys.settings import AlsSettings
 
 CATALOGUE = pl.DataFrame({"item_id": ITEMS, "category_id": [item[0] for item in ITEMS], "price": range(len(ITEMS))})
@@ -30,6 +31,7 @@ MODELS: dict[str, Make] = {
     "dummy": Dummy,
     "selection": lambda: Selection(dict.fromkeys(ITEMS, 1.0)),
     "content": lambda: Content().describe(CATALOGUE),
+    "stack": lambda: Stack({"item_to_item": ItemToItem(), "ease": Ease(regularization=1.0)}, iterations=5),
     "graph_filter": lambda: GraphFilter(factors=4),
 }
 
