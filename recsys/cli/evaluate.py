@@ -127,10 +127,13 @@ def _value(text: str) -> Any:
 
 def _show(report: "EvaluationReport", metric: str) -> None:
     names = list(report.models)
-    title = (
-        f"{report.dataset}, protocol {report.protocol}, {report.side}: {report.users:,} judged; ± half a 95 % interval"
+    console.print(
+        f"{report.dataset}, protocol {report.protocol}, {report.side}: {report.users:,} judged; "
+        "± is half a 95 % interval.",
+        highlight=False,
+        soft_wrap=True,
     )
-    table = Table("", *names, title=title)
+    table = Table("", *names)
     rows = report.table().drop("model")
     for name in rows.columns:
         table.add_row(
