@@ -51,10 +51,8 @@ def lists_of(model: Recommender, split: Split, depth: int) -> Iterator[Lists]:
         IntegrityError: a score is NaN or infinite.
     """
     users = split.truth.select(Columns.USER).unique().sort(Columns.USER)
-    for chunk in users.iter_slices(USERS_AT_A_TIME):
-        past = split.past.join(chunk, on=Columns.USER, how="semi")
-        exclude = split.exclude.join(chunk, on=Columns.USER, how="semi")
-        truth = split.truth.join(chunk, on=Columns.USER, how="semi")
+    parts = zip(*(_by_chunk(frame, users) for frame in (users, split.past, split.exclude, split.truth)), strict=True)
+    for chunk, past, exclude, truth in parts:
         started = time.monotonic()
         items = model.recommend(past, depth + 1, exclude=exclude)
         seconds = time.monotonic() - started
@@ -64,3 +62,13 @@ def lists_of(model: Recommender, split: Split, depth: int) -> Iterator[Lists]:
                 remedy="Its factors are damaged: fit it again, with more regularization if it has any.",
             )
         yield Lists(chunk, past, truth, items, seconds)
+
+
+def _by_chunk(frame: pl.DataFrame, users: pl.DataFrame) -> list[pl.DataFrame]:
+    """The rows of each chunk of users: cut once, as looking for each chunk's rows would go over all rows many times."""
+    chunks = -(-users.height // USERS_AT_A_TIME)
+    numbered = users.with_row_index("chunk").with_columns(pl.col("chunk") // USERS_AT_A_TIME)
+    parts = frame.join(numbered, on=Columns.USER, maintain_order="left").partition_by(
+        "chunk", as_dict=True, include_key=False
+    )
+    return [parts.get((number,), frame.clear()) for number in range(chunks)]
