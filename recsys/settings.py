@@ -5,6 +5,7 @@ with the name of the variable to set.
 """
 
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -253,6 +254,23 @@ class PipelineSettings(BaseSettings):
     ranker: RankerSettings = RankerSettings()
     gate: GateSettings = GateSettings()
     publish: PublishSettings = PublishSettings()
+
+    def with_tuned(self, tuned: Iterable[tuple[str, str, Any]]) -> "PipelineSettings":
+        """A copy in which tuned values (group, field, value) replace what was left at its default.
+
+        What is no longer a setting, or no longer a value for it, is passed over: it was tuned for an earlier release.
+        """
+        settings = self.model_copy(deep=True)
+        for group, field, value in tuned:
+            step = getattr(settings, group, None)
+            known = type(step).model_fields.get(field) if isinstance(step, BaseModel) else None
+            if isinstance(step, BaseModel) and known is not None and getattr(step, field) == known.default:
+                try:
+                    changed = type(step).model_validate({**step.model_dump(), field: value})
+                except ValidationError:
+                    continue
+                setattr(settings, group, changed)
+        return settings
 
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)

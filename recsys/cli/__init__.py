@@ -31,5 +31,6 @@ def main(verbose: bool = typer.Option(False, "--verbose", "-v", help="Log what h
 
 
 # Each module adds its commands to `app` (or a group of its own) when imported.
-for _module in ("load", "run", "evaluate", "gate", "backtest", "versions", "stack", "demo", "compose", "bench", "keys"):
+_MODULES = "load run evaluate gate backtest tune versions stack demo compose bench keys"
+for _module in _MODULES.split():
     importlib.import_module(f"recsys.cli.{_module}")

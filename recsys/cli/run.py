@@ -11,7 +11,7 @@ from recsys.cli import app, console
 from recsys.pipeline.context import RunContext
 from recsys.pipeline.run import STEPS, run_step
 from recsys.schema import Step
-from recsys.settings import PipelineSettings, load
+from recsys.settings import PipelineSettings, PostgresSettings, load
 from recsys.storage import postgres
 
 
@@ -25,8 +25,8 @@ def run(
     """Run pipeline steps here, in this process, without Airflow."""
     given = {key: value for key, value in {"dataset": dataset, "now": now}.items() if value is not None}
     settings = load(PipelineSettings, **given)
+    postgres.migrate(load(PostgresSettings))
     context = RunContext.create(run_id or f"manual-{datetime.now(UTC):%Y%m%dT%H%M%S}", settings)
-    postgres.migrate(context.postgres)
     context.store.wait(console.print)
     console.print(f"Run {context.run_id} on dataset {context.dataset!r}")
     for step in steps or list(STEPS):

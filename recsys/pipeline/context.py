@@ -57,6 +57,8 @@ class RunContext:
     def create(cls, run_id: str, settings: PipelineSettings | None = None) -> "RunContext":
         """Read all settings and resolve the dataset: `settings.dataset`, else the active one.
 
+        What `recsys tune` found for the dataset stands in for settings that are left at their defaults.
+
         Raises:
             NotReadyError: nothing has been loaded yet, or that dataset does not exist.
         """
@@ -68,11 +70,14 @@ class RunContext:
             else:
                 cursor.execute("select name from raw.datasets where name = %s", (settings.dataset,))
             row = cursor.fetchone()
+            cursor.execute("select step, setting, value from ops.tuned_settings where dataset = %s", row or (None,))
+            tuned = cursor.fetchall()
         if row is None:
             raise NotReadyError(
                 f"There is no dataset {settings.dataset!r}." if settings.dataset else "No dataset has been loaded yet.",
                 remedy="Load one with `recsys load SOURCE PATH`.",
             )
+        settings = settings.with_tuned(tuned)
         return cls(run_id, row[0], settings, database, ObjectStore(load(ObjectStoreSettings)), load(MlflowSettings))
 
     def newest_output(self, step: Step) -> str:

@@ -28,8 +28,10 @@ def compare(rankers: Mapping[str, Ranker], replay: Replay, metrics: Sequence[str
     for scene in replay.scenes():
         candidates = scene.candidates
         for name, ranker in rankers.items():
-            best, ranks, _ = orders[name].best(candidates, ranker.score(scene.features, scene.matrix), depth)
-            lists[name].append(_lists(replay, candidates, best, ranks))
+            scores = ranker.score(scene.features, scene.matrix)
+            # Whole lists, though only their beginnings are judged: what is shown early may come from far down.
+            best, ranks, _ = orders[name].best(candidates, scores, replay.settings.size)
+            lists[name].append(_lists(replay, candidates, best[ranks <= depth], ranks[ranks <= depth]))
         for row, source in enumerate(SOURCES.values()):
             lists[source].append(
                 _lists(replay, candidates, *best_of_each(candidates.users, -candidates.ranks[row], depth))
