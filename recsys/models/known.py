@@ -16,12 +16,13 @@ from recsys.models.graph_filter import GraphFilter
 from recsys.models.item_to_item import ItemToItem
 from recsys.models.popularity import Popularity
 from recsys.models.selection import Selection
+from recsys.models.session_knn import SessionKnn
 from recsys.models.stack import Stack
 from recsys.settings import AlsSettings
 
 MODELS: dict[str, type[Recommender]] = {
     model.name: model
-    for model in (Popularity, Dummy, Selection, Als, ItemToItem, Ease, GraphFilter, Content, Blend, Stack)
+    for model in (Popularity, Dummy, Selection, Als, ItemToItem, Ease, GraphFilter, SessionKnn, Content, Blend, Stack)
 }
 Parts = Mapping[str, Mapping[str, Any]]
 

@@ -20,7 +20,7 @@ from recsys.schema import Columns
 if TYPE_CHECKING:
     from catboost import CatBoost
 
-_POPULARITY, _LENGTH, _LABEL = "popularity", "length", "label"
+_POPULARITY, _LENGTH, _LABEL, _LOT = "popularity", "length", "label", "lot"
 
 
 class Stack(Recommender):
@@ -90,9 +90,9 @@ class Stack(Recommender):
             made = made.with_columns(pl.col(_LABEL).fill_null(0.0))
             # A user whose last item is no candidate teaches nothing about their order.
             made = made.filter(pl.col(_LABEL).max().over(Columns.USER) > 0)
-            lot = pl.Series("lot", np.random.default_rng(self.seed).random(made.height)) + made[_LABEL]
-            chosen = pl.col("lot").rank("ordinal", descending=True).over(Columns.USER) <= self.negatives + 1
-            examples.append(made.with_columns(lot).filter(chosen).drop("lot"))
+            lot = pl.Series(_LOT, np.random.default_rng(self.seed).random(made.height)) + made[_LABEL]
+            chosen = pl.col(_LOT).rank("ordinal", descending=True).over(Columns.USER) <= self.negatives + 1
+            examples.append(made.with_columns(lot).filter(chosen).drop(_LOT))
         learnt = pl.concat(examples)
         if learnt.is_empty():
             return None
@@ -124,7 +124,9 @@ class Stack(Recommender):
         made = weighted_sum(lists, dict.fromkeys(lists, 1.0), RECOMMENDATIONS, self.candidates)
         made = made.rename({Columns.SCORE: "blend", Columns.RANK: "blend rank"})
         for name, found in lists.items():
-            ranked = found.rename({Columns.SCORE: name, "share": f"{name} share", Columns.RANK: f"{name} rank"})
+            ranked = found.rename(
+                {column: f"part {name} {column}" for column in (Columns.SCORE, Columns.RANK, "share")}
+            )
             made = made.join(ranked, on=[Columns.USER, Columns.ITEM], how="left", maintain_order="left")
         lengths = histories.group_by(Columns.USER).agg(pl.col(Columns.ITEM).n_unique().alias(_LENGTH))
         made = made.join(lengths, on=Columns.USER, how="left", maintain_order="left")

@@ -14,6 +14,7 @@ from recsys.models.graph_filter import GraphFilter
 from recsys.models.item_to_item import ItemToItem
 from recsys.models.popularity import Popularity
 from recsys.models.selection import Selection
+from recsys.models.session_knn import SessionKnn
 from recsys.models.stack import Stack
 from recsys.settings import AlsSettings
 
@@ -31,6 +32,7 @@ MODELS: dict[str, Make] = {
     "dummy": Dummy,
     "selection": lambda: Selection(dict.fromkeys(ITEMS, 1.0)),
     "content": lambda: Content().describe(CATALOGUE),
+    "session_knn": SessionKnn,
     "stack": lambda: Stack({"item_to_item": ItemToItem(), "ease": Ease(regularization=1.0)}, iterations=5),
     "graph_filter": lambda: GraphFilter(factors=4),
 }

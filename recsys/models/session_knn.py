@@ -1,0 +1,105 @@
+"""Next items from the sessions most like the one at hand.
+
+Vector multiplication session-based kNN (Ludewig & Jannach, "Evaluation of Session-based Recommendation Algorithms",
+2018, section 3.3), which weighs a session's newer items more and rare items too; that older sessions count less is from
+STAN (Garg et al., "Sequence and Time Aware Neighborhood for Session-based Recommendations", SIGIR 2019).
+"""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+from recsys.models.base import check_interactions
+from recsys.models.id_map import IdMap
+from recsys.models.matrices import history_matrix
+from recsys.models.neighbours import best_first, places
+from recsys.models.scoring import ScoringModel
+from recsys.schema import Columns
+
+
+class SessionKnn(ScoringModel):
+    """The items of the most similar sessions, each by the sum of its sessions' similarities times its rarity."""
+
+    name = "session_knn"
+
+    def __init__(
+        self,
+        *,
+        neighbours: int = 300,
+        sample: int = 1_000,
+        half_life_days: float = 60.0,
+        rarity: float = 0.3,
+        history_decay: float = 0.7,
+    ) -> None:
+        """Set up.
+
+        Args:
+            neighbours: sessions that count, the most similar ones.
+            sample: an item's newest sessions among which they are looked for; bounds the work for what many look at.
+            half_life_days: the similarity of a session halves every so many days before the newest.
+            rarity: power of an item's inverse document frequency.
+            history_decay: see `ScoringModel`.
+        """
+        self.neighbours, self.sample, self.half_life_days = neighbours, sample, half_life_days
+        self.rarity, self.history_decay = rarity, history_decay
+        self._sessions: sparse.csr_matrix | None = None
+        self._lookup: sparse.csr_matrix | None = None
+        self._rarity: np.ndarray | None = None
+
+    def fit(self, interactions: pl.DataFrame, *, now: datetime) -> Self:
+        """Remember all sessions: those of the column `session_id` if there is one, else each user's whole history."""
+        frame = check_interactions(interactions)
+        if Columns.SESSION in interactions.columns:
+            named = interactions[Columns.SESSION].cast(pl.String).fill_null(frame[Columns.USER])
+            frame = frame.with_columns(named.alias(Columns.USER))
+        sessions = IdMap(frame[Columns.USER])
+        self._items = IdMap(frame[Columns.ITEM])
+        self._sessions = history_matrix(frame, sessions, self._items)
+        newest = frame.group_by(Columns.USER).agg(pl.col(Columns.TIMESTAMP).max().dt.epoch("ms")).sort(Columns.USER)
+        ms = newest[Columns.TIMESTAMP].to_numpy()
+        fresh = 0.5 ** ((ms.max() - ms) / 86_400_000 / self.half_life_days)
+        length = np.diff(self._sessions.indptr)
+        by_item = self._sessions.T.tocoo()
+        order = np.lexsort((-ms[by_item.col], by_item.row))
+        item, session = by_item.row[order], by_item.col[order]
+        kept = places(item) < self.sample
+        weight = (fresh / np.sqrt(length)).astype(np.float32)[session[kept]]
+        self._lookup = sparse.csr_matrix(
+            (weight, (item[kept], session[kept])), shape=(len(self._items), len(sessions)), dtype=np.float32
+        )
+        users = np.bincount(item, minlength=len(self._items))
+        self._rarity = (np.log1p(len(sessions) / users) ** self.rarity).astype(np.float32)
+        return self
+
+    def _scores(self, histories: sparse.csr_matrix) -> np.ndarray:
+        alike = (histories @ self._fitted(self._lookup)).tocsr()
+        row = np.repeat(np.arange(alike.shape[0]), np.diff(alike.indptr))
+        best = best_first(row, alike.data)
+        best = best[places(row) < self.neighbours]
+        nearest = sparse.csr_matrix((alike.data[best], (row[best], alike.indices[best])), shape=alike.shape)
+        scores: np.ndarray = (nearest @ self._fitted(self._sessions)).toarray()
+        scores *= self._fitted(self._rarity)
+        return scores
+
+    def save(self, folder: Path) -> None:
+        """Write `items.parquet`, `sessions.npz`, `lookup.npz`, `rarity.npy` and `session_knn.json`."""
+        sparse.save_npz(folder / "sessions.npz", self._fitted(self._sessions))
+        sparse.save_npz(folder / "lookup.npz", self._fitted(self._lookup))
+        np.save(folder / "rarity.npy", self._fitted(self._rarity))
+        self._fitted(self._items).save(folder / "items.parquet")
+        options = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        (folder / "session_knn.json").write_text(json.dumps(options))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        model = cls(**json.loads((folder / "session_knn.json").read_text()))
+        model._items = IdMap.load(folder / "items.parquet")
+        model._sessions = sparse.load_npz(folder / "sessions.npz")
+        model._lookup = sparse.load_npz(folder / "lookup.npz")
+        model._rarity = np.load(folder / "rarity.npy")
+        return model
