@@ -9,6 +9,7 @@ from recsys.errors import BadInputError
 from recsys.models.als import Als
 from recsys.models.base import Recommender
 from recsys.models.blend import Blend
+from recsys.models.bpr import Bpr
 from recsys.models.content import Content
 from recsys.models.dummy import Dummy
 from recsys.models.ease import Ease
@@ -22,7 +23,20 @@ from recsys.settings import AlsSettings
 
 MODELS: dict[str, type[Recommender]] = {
     model.name: model
-    for model in (Popularity, Dummy, Selection, Als, ItemToItem, Ease, GraphFilter, SessionKnn, Content, Blend, Stack)
+    for model in (
+        Popularity,
+        Dummy,
+        Selection,
+        Als,
+        Bpr,
+        ItemToItem,
+        Ease,
+        GraphFilter,
+        SessionKnn,
+        Content,
+        Blend,
+        Stack,
+    )
 }
 Parts = Mapping[str, Mapping[str, Any]]
 

@@ -7,6 +7,7 @@ from contract import CONTRACT, ITEMS, Make
 
 from recsys.models.als import Als
 from recsys.models.blend import Blend
+from recsys.models.bpr import Bpr
 from recsys.models.content import Content
 from recsys.models.dummy import Dummy
 from recsys.models.ease import Ease
@@ -32,6 +33,7 @@ MODELS: dict[str, Make] = {
     "dummy": Dummy,
     "selection": lambda: Selection(dict.fromkeys(ITEMS, 1.0)),
     "content": lambda: Content().describe(CATALOGUE),
+    "bpr": lambda: Bpr(factors=8),
     "session_knn": SessionKnn,
     "stack": lambda: Stack({"item_to_item": ItemToItem(), "ease": Ease(regularization=1.0)}, iterations=5),
     "graph_filter": lambda: GraphFilter(factors=4),
