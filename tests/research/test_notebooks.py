@@ -91,6 +91,14 @@ def test_the_modelling_notebook_compares_models_and_logs_them(prepared_shop: Pat
     assert kept == {"comparison.png", "segments.png", "beyond_accuracy.png", "comparison.json"}
 
 
+def test_the_comparison_runs_on_a_simulated_shop_without_any_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RECSYS_DATA", raising=False)
+    notebook = execute("3_comparison")
+    assert "simulator, time, " in printed(notebook)
+    assert "over personalized, its best source" in printed(notebook)
+    assert plots(notebook) == 3
+
+
 def test_without_a_prepared_dataset_a_simulated_shop_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,75 @@
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from recsys.cli import app
+from recsys.dataset.preparation import write_prepared
+from recsys.dataset.source_rows import SourceRows
+from recsys.errors import BadInputError
+from recsys.pipeline.backtest import BY_SCORE, CANDIDATES, CEILING, RANKED, Backtest, backtest
+from recsys.pipeline.train_ranker import load_shop
+from recsys.ranking.candidates import SOURCES
+from recsys.ranking.replay import Shop
+from recsys.settings import AlsSettings, PipelineSettings, RankerSettings
+from recsys.sources.simulator import Simulator, Sizes
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shop, datetime]:
+    small = Sizes(users=400, items=100, events=8_000, days=60, property_rows=500)
+    settings = PipelineSettings(_env_file=None)  # type: ignore[call-arg]
+    rows = SourceRows(Simulator(small, datetime(2026, 1, 1, tzinfo=UTC)))
+    prepared = write_prepared(rows, tmp_path_factory.mktemp("shop"), settings, "shop")
+    return load_shop(prepared), prepared.now
+
+
+def run(shop: tuple[Shop, datetime], windows: int, skip: int = 0, **ranker: float) -> Backtest:
+    settings = PipelineSettings(
+        _env_file=None,  # type: ignore[call-arg]
+        train_als=AlsSettings(factors=8, iterations=3),
+        ranker=RankerSettings(**{"iterations": 20, "windows": 2} | ranker),  # type: ignore[arg-type]
+    )
+    return backtest(*shop, settings, windows, skip=skip)
+
+
+def test_windows_are_judged_together_and_each_apart_from_its_future(shop: tuple[Shop, datetime]) -> None:
+    both, newest, older = run(shop, 2), run(shop, 1), run(shop, 1, skip=1)
+    assert both.users == newest.users + older.users
+    for name in (RANKED, BY_SCORE, *SOURCES.values()):
+        for metric in ("ndcg@10", "recall@10"):
+            parts = newest.values[name][metric] * newest.users + older.values[name][metric] * older.users
+            assert both.values[name][metric] == pytest.approx(parts / both.users)
+    gain = both.gains["ndcg@10"]
+    assert gain["low"] < both.values[RANKED]["ndcg@10"] - both.values[gain["source"]]["ndcg@10"] < gain["high"]
+    assert both.values[RANKED]["recall@10"] < both.values[CANDIDATES][CEILING] <= 1
+
+
+def test_discovery_shows_more_items(shop: tuple[Shop, datetime]) -> None:
+    found = run(shop, 1, discovery=3.0, diversity=0.1)
+    assert found.coverage[RANKED] > found.coverage[BY_SCORE]
+    assert found.coverage["default"] <= 20
+
+
+def test_the_command_says_what_it_needs(tmp_path: Path) -> None:
+    runner = CliRunner()
+    for arguments, said in (
+        (["nowhere"], "Choose one of retailrocket, online_retail"),
+        (["retailrocket"], "Give their place with --data"),
+    ):
+        error = runner.invoke(app, ["backtest", *arguments]).exception
+        assert isinstance(error, BadInputError)
+        assert said in str(error)
+
+
+def test_the_command_writes_its_figures(shared_data, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "figures.json"
+    given = ["backtest", "retailrocket", "--data", str(shared_data("retailrocket")), "--windows", "1"]
+    result = CliRunner().invoke(app, [*given, "--json", str(file)])
+    assert result.exception is None, result.exception
+    figures = json.loads(file.read_text())
+    assert figures["windows"] == 1
+    assert figures["values"]["ranked"]["ndcg@10"] > 0
+    assert "the best source" in result.output
