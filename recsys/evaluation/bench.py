@@ -35,7 +35,9 @@ class Bench:
         self.split, self.cutoffs = split, sorted(set(cutoffs))
         self.users = split.truth.select(Columns.USER).unique().sort(Columns.USER)
         self._accuracy = [f"{metric}@{k}" for k in self.cutoffs for metric in METRICS]
+        self._items = data.items_at(split.cut)
         self._catalogue = Catalogue(data, split.history)
+        self._described = data.items_at(split.cut)
         self._bootstrap = Bootstrap(self.users, split.groups)
         self._segments = users_by_segment(split)
         self._new = new_items(split)
@@ -45,7 +47,7 @@ class Bench:
         """Fit the model on the history, then list and measure for all users, a chunk at a time."""
         peak_memory.reset()
         started = time.monotonic()
-        model.fit(self.split.history, now=self.split.cut)
+        model.describe(self._described).fit(self.split.history, now=self.split.cut)
         fit_s = time.monotonic() - started
         score_s, parts, new = 0.0, [], []
         shown = {k: np.zeros(len(self._catalogue.items), bool) for k in self.cutoffs}
