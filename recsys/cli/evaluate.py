@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from recsys.cli import app
-from recsys.console import console, progress
+from recsys.console import console, errors, progress
 from recsys.errors import BadInputError, UnavailableError
 from recsys.settings import MlflowSettings, load
 
@@ -85,6 +85,10 @@ def evaluate(
             console.print(f"Wrote {path}", highlight=False, soft_wrap=True)
     if mlflow is not False:
         _log(report, parameters, must=bool(mlflow))
+    for name, error in report.failed.items():
+        errors.print(f"{name} could not be measured: {error}", highlight=False, markup=False, soft_wrap=True)
+    if report.failed:
+        raise typer.Exit(1)
 
 
 def _current() -> "EvaluationData":

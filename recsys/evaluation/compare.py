@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from recsys.errors import BadInputError
+from recsys.errors import BadInputError, RecsysError
 from recsys.evaluation.bench import Bench
 from recsys.evaluation.datasets import known as datasets
 from recsys.evaluation.datasets.base import EvaluationData
@@ -30,6 +30,8 @@ def evaluate(
 ) -> EvaluationReport:
     """Fit each model on what the protocol shows of the dataset, and judge it by what it hides.
 
+    A model that fails is in the report's `failed`, so that the work on the others is not lost.
+
     Args:
         dataset: its name, with the `folder` of its files, or the data.
         models: names, or models that are not fitted yet by the names to show.
@@ -41,6 +43,7 @@ def evaluate(
 
     Raises:
         BadInputError: an unknown dataset, model or parameter, files that are missing, nobody to judge.
+        RecsysError: that of the first model, when all of them failed.
     """
     if not k or min(k) < 1:
         raise BadInputError(f"k is {list(k)}; a cutoff is a whole number from 1.", remedy="Choose such as 10 and 20.")
@@ -49,11 +52,16 @@ def evaluate(
     data = datasets.read(dataset, folder) if isinstance(dataset, str) else dataset
     rule = protocol or choose(data)
     bench = Bench(data, rule.split(data, side), k)
-    results = {}
+    report = EvaluationReport(data.name, rule.name, str(side), bench.users.height)
     for name, model in chosen.items():
         say(f"{name}: fitting, and scoring {bench.users.height:,} users")
-        results[name] = bench.run(model)
-    return EvaluationReport(data.name, rule.name, str(side), bench.users.height, results)
+        try:
+            report.models[name] = bench.run(model)
+        except RecsysError as error:
+            report.failed[name] = error
+    if not report.models:
+        raise next(iter(report.failed.values()))
+    return report
 
 
 def made(names: Sequence[str], parameters: Parameters) -> dict[str, Recommender]:

@@ -2,13 +2,13 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from recsys.errors import BadInputError
+from recsys.errors import BadInputError, RecsysError
 from recsys.evaluation import plots
 from recsys.evaluation.result import ModelResult
 
@@ -24,13 +24,15 @@ class EvaluationReport:
         side: `test` or `validation`.
         users: how many were judged.
         models: by the name shown, in the order asked for.
+        failed: why the others could not be measured.
     """
 
     dataset: str
     protocol: str
     side: str
     users: int
-    models: dict[str, ModelResult]
+    models: dict[str, ModelResult] = field(default_factory=dict)
+    failed: dict[str, RecsysError] = field(default_factory=dict)
 
     def table(self) -> pl.DataFrame:
         """A row a model: `model`, its metrics, `fit_s`, `score_s`."""

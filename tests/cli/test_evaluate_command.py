@@ -74,6 +74,14 @@ def test_mlflow_that_is_away_is_told_or_is_an_error(beauty: Path, monkeypatch: p
         run(*arguments, "--mlflow")
 
 
+def test_a_model_that_fails_is_told_after_the_figures_of_the_others(beauty: Path) -> None:
+    arguments = ["beauty", "--data", str(beauty), "--models", "selection,popularity", "--k", "5", "--no-mlflow"]
+    result = CliRunner().invoke(app, ["evaluate", *arguments])
+    assert result.exit_code == 1
+    assert "ndcg@5" in result.stdout
+    assert "selection could not be measured: The selection names no item." in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -135,6 +135,24 @@ def test_plots_are_pictures(tmp_path: Path) -> None:
         report.plot_segments("fame@5")
 
 
+def test_one_model_that_fails_does_not_lose_the_others() -> None:
+    report = evaluate(SHOP, {"broken": Broken(), "sound": Popularity()}, [5])
+    assert list(report.models) == ["sound"]
+    assert "NaN" in str(report.failed["broken"])
+
+
+def test_models_are_told_what_was_known_of_items_at_the_cut() -> None:
+    told = []
+
+    class Curious(Popularity):
+        def describe(self, items: pl.DataFrame) -> "Curious":
+            told.append(items)
+            return self
+
+    evaluate(SHOP, {"curious": Curious()}, [5])
+    assert told[0].equals(ITEMS)
+
+
 def test_what_is_wrong_with_a_model_is_named() -> None:
     with pytest.raises(IntegrityError, match="'popularity' gave scores that are NaN"):
         evaluate(SHOP, {"broken": Broken()}, [5])
