@@ -1,8 +1,8 @@
-"""The order in which candidates are shown: by score, but not all of one kind, and not the same for everybody.
+"""The order in which candidates are shown: by score, but not all of one category, and not the same for everybody.
 
 *Diversity* is maximal marginal relevance (Carbonell & Goldstein, SIGIR 1998) with likeness counted in earlier items of
-the same kind. The greedy choice then needs no loop: within a kind items are taken by score, so the j-th of a kind is
-worth its score minus j times the strength, whatever the other kinds hold, and one sort finds the list.
+the same category. The greedy choice then needs no loop: within a category items are taken by score, so the j-th is worth
+its score minus j times the strength, whatever the other categories hold, and one sort finds the list.
 
 *Discovery* gives the last place of the first ten to the candidate that few others are shown: one place for everybody
 together is enough to show most of the catalogue.
@@ -42,7 +42,7 @@ class ListOrder:
         worth = scores[best]
         if strength or cap is not None:
             users = candidates.users[best]
-            place = self._place_in_kind(candidates, best)
+            place = self._place_in_category(candidates, best)
             worth = worth - np.float32(strength) * place
             surplus = place >= cap if cap is not None else np.zeros(len(best), bool)
             order = order_within(2 * users.astype(np.int64) + surplus, worth)
@@ -51,18 +51,14 @@ class ListOrder:
             best, worth = self._discover(candidates.users[best], candidates.items[best], ranks, best, worth)
         return best, ranks, _never_rising(worth, ranks)
 
-    def _place_in_kind(self, candidates: Candidates, best: np.ndarray) -> np.ndarray:
-        """How many better items of the same kind the same user has.
-
-        A kind is a category; where none is known, being like the same item of the history; else an item stands alone.
-        """
-        item = candidates.items[best].astype(np.int64)
-        category, origin = self._categories[item].astype(np.int64), candidates.based_on[best].astype(np.int64)
-        kind = np.where(category != UNKNOWN, category, np.where(origin != UNKNOWN, origin + 2**30, item + 2**31))
-        key = (candidates.users[best].astype(np.int64) << 32) | kind
+    def _place_in_category(self, candidates: Candidates, best: np.ndarray) -> np.ndarray:
+        """How many better items of the same category the same user has; 0 where no category is known."""
+        category = self._categories[candidates.items[best]].astype(np.int64)
+        known = np.flatnonzero(category != UNKNOWN)
+        key = (candidates.users[best[known]].astype(np.int64) << 32) | category[known]
         order = np.argsort(key, kind="stable")
-        place = np.empty(len(best), np.float32)
-        place[order] = places(key[order])
+        place = np.zeros(len(best), np.float32)
+        place[known[order]] = places(key[order])
         return place
 
     def _discover(

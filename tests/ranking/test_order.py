@@ -31,11 +31,11 @@ def items() -> ItemFacts:
     )
 
 
-def candidates(users: int, per_user: int, based_on: list[int] | None = None) -> Candidates:
+def candidates(users: int, per_user: int) -> Candidates:
     """Each user could be shown items 0, 1, 2 …"""
     user, item = np.repeat(np.arange(users), per_user), np.tile(np.arange(per_user), users)
     unknown = np.full((3, len(user)), np.nan, np.float32)
-    origin = np.array(based_on * users if based_on else [UNKNOWN] * len(user), np.int32)
+    origin = np.full(len(user), UNKNOWN, np.int32)
     return Candidates(user.astype(np.int32), item.astype(np.int32), user * len(KINDS) + item, unknown, unknown, origin)
 
 
@@ -61,11 +61,10 @@ def test_each_further_item_of_a_category_counts_less(items: ItemFacts) -> None:
     assert worth.tolist() == pytest.approx([2.0, 1.5, 1.3, 0.9, 0.4, -0.2])
 
 
-def test_where_no_category_is_known_what_is_like_the_same_item_is_of_one_kind(items: ItemFacts) -> None:
-    origin = [UNKNOWN] * 6 + [0, 0, 1]
+def test_items_without_a_category_are_not_alike(items: ItemFacts) -> None:
     scores = np.array([-9] * 6 + [2.0, 1.9, 1.8], np.float32)
-    best, _, _ = ListOrder(items, settings(diversity=0.5)).best(candidates(1, 9, origin), scores, 3)
-    assert best.tolist() == [6, 8, 7]
+    best, _, _ = ListOrder(items, settings(diversity=5.0, category_cap=1)).best(candidates(1, 9), scores, 3)
+    assert best.tolist() == [6, 7, 8]
 
 
 def test_a_cap_puts_the_surplus_of_a_category_behind_all_others(items: ItemFacts) -> None:
