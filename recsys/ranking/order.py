@@ -1,7 +1,7 @@
 """The order in which candidates are shown: by score, but not all of one category, and not the same for everybody.
 
 *Diversity* is maximal marginal relevance (Carbonell & Goldstein, SIGIR 1998) with likeness counted in earlier items of
-the same category. The greedy choice then needs no loop: within a category items are taken by score, so the j-th is worth
+the same category. The greedy choice then needs no loop: within a category items are taken by score, the j-th is worth
 its score minus j times the strength, whatever the other categories hold, and one sort finds the list.
 
 *Discovery* gives the last place of the first ten to the candidate that few others are shown: one place for everybody
