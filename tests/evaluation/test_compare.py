@@ -12,10 +12,12 @@ from polars.testing import assert_frame_equal
 
 from recsys.errors import BadInputError, IntegrityError, NotReadyError
 from recsys.evaluation import judging
+from recsys.evaluation.bootstrap import Bootstrap
 from recsys.evaluation.compare import evaluate
 from recsys.evaluation.datasets.base import EvaluationData
 from recsys.evaluation.judging import judge
 from recsys.evaluation.protocols.leave_last_out import LeaveLastOut
+from recsys.evaluation.protocols.next_in_session import NextInSession
 from recsys.evaluation.protocols.time_window import TimeWindow
 from recsys.models.popularity import Popularity
 
@@ -122,6 +124,19 @@ def test_heavy_users_and_new_items_are_apart() -> None:
     assert segments["warm"].height == 8
     # Nobody knows `fresh` before, and i6 is known by nobody but those who are asked for it.
     assert segments["new_items"]["user_id"].to_list() == ["u0", "u1", "u2", "u3", "u8", "u9"]
+
+
+def test_intervals_are_by_session_where_sessions_are_judged() -> None:
+    rows = [(f"s{n}", f"i{(n + step) % 9}", n / 2 + step / 100) for n in range(80) for step in range(5)]
+    frame = interactions(rows).with_columns(event_type=pl.lit("view"), session_id=pl.col("user_id"))
+    data = EvaluationData("shop", ("session",), frame, frame.select("item_id").unique())
+    result = evaluate(data, ["item_to_item"], [2]).models["item_to_item"]
+    groups = NextInSession().split(data).groups
+    users, values = result.per_user.select("user_id"), result.per_user.drop("user_id").to_numpy()
+    assert groups is not None
+    assert groups["group"].n_unique() * 4 == users.height
+    assert np.array_equal(result.resampled, Bootstrap(users, groups).means(values), equal_nan=True)
+    assert not np.array_equal(result.resampled, Bootstrap(users).means(values), equal_nan=True)
 
 
 def test_plots_are_pictures(tmp_path: Path) -> None:

@@ -58,3 +58,10 @@ def test_a_model_without_an_opinion_finds_nothing() -> None:
 def test_ties_between_misses_cost_nothing() -> None:
     lists = scored({"u": [("hit", 2.0), ("a", 1.0), ("b", 1.0), ("c", 1.0)]})
     assert evaluate(lists, pairs([("u", "hit")]), ["mrr@3"]).values == {"mrr@3": 1.0}
+
+
+def test_a_tie_that_may_go_on_below_the_cutoff_counts_as_missed() -> None:
+    lists = scored({"u": [("a", 1.0), ("b", 1.0), ("c", 1.0)]})
+    relevant = pairs([("u", "a"), ("u", "b"), ("u", "c")])
+    assert evaluate(lists, relevant, ["precision@2"]).values == {"precision@2": 0.0}
+    assert evaluate(lists, relevant, ["precision@3"]).values == {"precision@3": 1.0}
