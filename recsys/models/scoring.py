@@ -96,8 +96,13 @@ class ScoringModel(Recommender):
 
 
 def top(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and values of the k largest scores of each row, best first; equal ones in order of column."""
+    """Columns and values of the k largest scores of each row, best first; equal ones in order of column.
+
+    Scores of 0 or less, which say nothing, come out in any order, below 0; `scores` is changed accordingly.
+    """
     k = min(k, scores.shape[1])
+    # Selection by comparisons takes ten times as long where most scores are the same, as 0 often is: make them differ.
+    np.copyto(scores, -np.arange(1, scores.shape[1] + 1, dtype=np.float32), where=scores <= 0)
     if k < scores.shape[1]:
         columns = np.sort(np.argpartition(scores, scores.shape[1] - k, axis=1)[:, -k:], axis=1)
     else:
