@@ -50,8 +50,8 @@ class Ease(ScoringModel):
             regularization: λ, in users; it must act, so it is above 0.
             history_decay: see `ScoringModel`.
             max_dense_items: with more items than this the sparse form is solved; the dense one takes 8 bytes · items².
-            support: items that a column of the sparse form may have weights for. On Beauty's validation side 100 lose 1 %
-                of the dense form's NDCG@10 (0.0586 against 0.0592).
+            support: items that a column of the sparse form may have weights for. On Beauty's validation side 100 of
+                them lose 1 % of the dense form's NDCG@10 (0.0586 against 0.0592).
 
         Raises:
             BadInputError: λ is not above 0: without it the weights of items that always come together are undefined.
