@@ -37,7 +37,7 @@ from recsys.models.base import Recommender
 from recsys.models.item_to_item import ItemToItem
 from recsys.models.popularity import Popularity
 from recsys.pipeline.train_ranker import load_shop
-from recsys.ranking.comparison import compare
+from recsys.ranking.comparison import CANDIDATES, CEILING, compare
 from recsys.ranking.examples import examples
 from recsys.ranking.ranker import Ranker
 from recsys.ranking.replay import Replay
@@ -310,7 +310,8 @@ with mlflow.start_run(run_name="ranker test", tags={"dataset": shop.name, "windo
     rows = examples(past_moments(), shop.settings.ranker)
     ranker = Ranker(shop.settings.ranker).fit(rows.features, rows.matrix, rows.labels, rows.weights)
     judged_lists = compare({Ranker.name: ranker}, replay(test.cut, now, shop.settings.gate.max_users), METRICS)
-    values = judged_lists[Ranker.name].values
+    ceiling = judged_lists.pop(CANDIDATES).values[CEILING]  # what no order of the candidates can surpass
+    values = judged_lists[Ranker.name].values | {CEILING: ceiling}
     mlflow.log_metrics({name.replace("@", "_at_"): value for name, value in values.items()})
     importance = list(ranker.importance().items())[:12]
     ranking, axes = plt.subplots(1, 2)
