@@ -78,6 +78,22 @@ def s3_in(folder: Path) -> Iterator[ObjectStoreSettings]:
         yield settings
 
 
+def variables(home: Path, database: PostgresSettings, bucket: ObjectStoreSettings) -> dict[str, str]:
+    """What points a process of the suite at these servers."""
+    return {
+        "RECSYS_HOME": str(home),
+        "POSTGRES_HOST": database.host,
+        "POSTGRES_PORT": str(database.port),
+        "POSTGRES_DATABASE": database.database,
+        "POSTGRES_USER": database.user,
+        "POSTGRES_PASSWORD": database.password.get_secret_value(),
+        "S3_ENDPOINT_URL": str(bucket.endpoint_url),
+        "S3_ACCESS_KEY": bucket.access_key,
+        "S3_SECRET_KEY": bucket.secret_key.get_secret_value(),
+        "S3_BUCKET": bucket.bucket,
+    }
+
+
 @contextmanager
 def temporary_suite() -> Iterator[dict[str, str]]:
     """Postgres (migrated), S3 and an MLflow registry in a file; yields the environment that points `recsys` at them."""
@@ -88,16 +104,4 @@ def temporary_suite() -> Iterator[dict[str, str]]:
         database = servers.enter_context(postgres_in(home / "postgres"))
         bucket = servers.enter_context(s3_in(home / "s3"))
         postgres.migrate(database)
-        yield os.environ | {
-            "RECSYS_HOME": str(home),
-            "POSTGRES_HOST": database.host,
-            "POSTGRES_PORT": str(database.port),
-            "POSTGRES_DATABASE": database.database,
-            "POSTGRES_USER": database.user,
-            "POSTGRES_PASSWORD": database.password.get_secret_value(),
-            "S3_ENDPOINT_URL": str(bucket.endpoint_url),
-            "S3_ACCESS_KEY": bucket.access_key,
-            "S3_SECRET_KEY": bucket.secret_key.get_secret_value(),
-            "S3_BUCKET": bucket.bucket,
-            "MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db",
-        }
+        yield os.environ | variables(home, database, bucket) | {"MLFLOW_TRACKING_URI": f"sqlite:///{home}/mlflow.db"}

@@ -17,6 +17,7 @@ from recsys import api_keys
 from recsys.api_keys import Scope
 from recsys.settings import ObjectStoreSettings, PostgresSettings
 from recsys.stack.process import free_port
+from recsys.stack.temporary import variables
 
 
 @dataclass
@@ -64,17 +65,8 @@ def environment(database: PostgresSettings, bucket: ObjectStoreSettings, folder:
     """What the service is told about its servers."""
     return (
         {name: value for name, value in os.environ.items() if not name.startswith("SERVICE_")}
+        | variables(folder, database, bucket)
         | {
-            "RECSYS_HOME": str(folder),
-            "POSTGRES_HOST": database.host,
-            "POSTGRES_PORT": str(database.port),
-            "POSTGRES_DATABASE": database.database,
-            "POSTGRES_USER": database.user,
-            "POSTGRES_PASSWORD": database.password.get_secret_value(),
-            "S3_ENDPOINT_URL": str(bucket.endpoint_url),
-            "S3_ACCESS_KEY": bucket.access_key,
-            "S3_SECRET_KEY": bucket.secret_key.get_secret_value(),
-            "S3_BUCKET": bucket.bucket,
             "SERVICE_PORT": str(free_port()),
             "SERVICE_REFRESH_INTERVAL_S": "0.2",
         }
@@ -82,11 +74,11 @@ def environment(database: PostgresSettings, bucket: ObjectStoreSettings, folder:
     )
 
 
-def start(variables: dict[str, str], folder: Path) -> subprocess.Popen[bytes]:
+def start(environ: dict[str, str], folder: Path) -> subprocess.Popen[bytes]:
     """The service as its own process group."""
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "fast_api_service"], stdout=log, stderr=log, env=variables, start_new_session=True
+            [sys.executable, "-m", "fast_api_service"], stdout=log, stderr=log, env=environ, start_new_session=True
         )
 
 
