@@ -1,6 +1,7 @@
 """The service as a whole: health, metrics of all workers, documentation."""
 
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -41,6 +42,12 @@ def test_counts_are_those_of_all_workers(api: Service) -> None:
             metric(api, "recsys_recommended_items_total", source="default") / 3,
         )
 
+    def settled() -> bool:
+        first = counts()
+        time.sleep(0.5)  # workers hand their counts over every 0.2 s here
+        return first == counts()
+
+    wait_until(settled)  # what the tests before counted has arrived
     before = counts()
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: api.get("/v1/recommendations/default", limit=3).status_code, range(40)))
