@@ -40,6 +40,13 @@ class EventType(StrEnum):
     VIEW = "view"
     ADD_TO_CART = "add_to_cart"
     PURCHASE = "purchase"
+    REMOVE_FROM_CART = "remove_from_cart"
+    DETAIL_LEAVE = "detail_leave"  # left the product's page; `value` is how many seconds were spent there
+    LIKE = "like"
+    DISLIKE = "dislike"
+    RATING = "rating"  # `value` is 1 to 5 stars
+    IMPRESSION = "impression"  # a recommended item was seen
+    CLICK = "click"  # a recommended item was opened
 
 
 # The reference ratings, in floating point: 8-bit integers wrap when summed and truncate weights below 1.
@@ -96,6 +103,11 @@ class Source(StrEnum):
     PERSONALIZED = "personalized"
     ONLINE = "online"
     SIMILAR = "similar"
+    CONTENT = "content"
+    SELECTION = "selection"
+    TRENDING = "trending"
+    NEWEST = "newest"
+    EXPLORATION = "exploration"
     DEFAULT = "default"
 
 
@@ -106,6 +118,13 @@ class Reason(StrEnum):
     PERSONALIZED_FOR_YOU = "personalized_for_you"
     SIMILAR_TO_VIEWED = "similar_to_viewed"
     SIMILAR_TO_ITEM = "similar_to_item"
+    SIMILAR_TO_CART = "similar_to_cart"
+    SIMILAR_BY_CONTENT = "similar_by_content"
+    FITS_PROFILE = "fits_profile"  # content vectors of a customer's purchases and profile
+    PICKED_BY_SHOP = "picked_by_shop"
+    TRENDING = "trending"
+    NEW_IN_SHOP = "new_in_shop"
+    NEW_TO_EXPLORE = "new_to_explore"
     POPULAR = "popular"
     POPULAR_IN_CATEGORY = "popular_in_category"
     FROM_CATALOGUE = "from_catalogue"  # nothing better is left to show
@@ -115,6 +134,11 @@ class Placement(StrEnum):
     """Where in the shop an answer is shown."""
 
     HOME = "home"
+    PRODUCT = "product"
+    CATEGORY = "category"
+    CART = "cart"
+    SEARCH_EMPTY = "search-empty"
+    EMAIL = "email"
 
 
 class Step(StrEnum):

@@ -1,0 +1,43 @@
+"""What the worker and the event endpoints keep between two pipeline runs."""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+LIVE = """
+alter table raw.collected_events
+    add column value      real, -- a rating's stars, a detail_leave's seconds
+    add column placement  text, -- where the answer named by recommendation_id was shown
+    add column source     text, -- what had put the item there
+    add column version    bigint, -- generation of the tables it came from
+    add column propensity real; -- probability with which an explored item was shown
+create index collected_events_by_session on raw.collected_events (dataset, session_id, timestamp_ms desc)
+    where user_id is null;
+
+-- Short lists that change within seconds, such as `trending` and `newest`; the service keeps copies.
+create table shop.live_lists (
+    dataset  text not null references raw.datasets on delete cascade,
+    name     text not null,
+    key      text not null default '', -- a category id, an item id, or nothing
+    item_ids text[] not null,
+    scores   real[] not null,
+    made_at  timestamptz not null default clock_timestamp(),
+    txid     xid8 not null default pg_current_xact_id(),
+    primary key (dataset, name, key)
+);
+create index live_lists_by_change on shop.live_lists (txid);
+
+-- Users whose data were erased: stored lists published before are not theirs any more. Their ids are kept hashed.
+create table shop.erasures (
+    dataset   text not null references raw.datasets on delete cascade,
+    user_hash text not null,
+    erased_at timestamptz not null default clock_timestamp(),
+    txid      xid8 not null default pg_current_xact_id(),
+    primary key (dataset, user_hash)
+);
+"""
+
+
+def upgrade() -> None:
+    op.execute(LIVE)
