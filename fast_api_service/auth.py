@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import Security
 from fastapi.security import APIKeyHeader
+from starlette.requests import Request
 
 from fast_api_service.problems import ProblemError
 from recsys import api_keys
@@ -17,6 +18,7 @@ from recsys.errors import ConfigurationError
 
 HEADER = "X-API-Key"
 RECHECK_S = 1.0
+SCOPE_KEY = "recsys.api_key"  # where a request's ASGI scope holds its key
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,12 @@ _declared = APIKeyHeader(name=HEADER, auto_error=False, description="Created by 
 def needs(scope: Scope) -> Any:
     """Declares the scope that a router's routes need; `DirectRoute` checks it."""
     return Security(_declared, scopes=[str(scope)])
+
+
+def key_name(request: Request) -> str:
+    """The name of the key that a request came with: who changed something."""
+    key: ApiKey = request.scope[SCOPE_KEY]
+    return key.name
 
 
 class KeyRing:
@@ -38,8 +46,8 @@ class KeyRing:
         self._stamp: tuple[int, int] | None = None
         self._next_look = 0.0
 
-    def authorize(self, plain: bytes | None, scope: Scope) -> None:
-        """Return if the key may do what `scope` names.
+    def authorize(self, plain: bytes | None, scope: Scope) -> ApiKey:
+        """The key, if it may do what `scope` names.
 
         Raises:
             ProblemError: 401 without a known key, 403 when it lacks the scope.
@@ -62,6 +70,7 @@ class KeyRing:
                 f"The key {found.name!r} lacks the scope {scope!s}.",
                 remedy=f"Use a key with that scope: `recsys keys create NAME --scope {scope}`.",
             )
+        return found
 
     def _look(self) -> None:
         self._next_look = time.monotonic() + RECHECK_S

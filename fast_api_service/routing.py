@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
+from fast_api_service.auth import SCOPE_KEY
 from fast_api_service.problems import ProblemError
 from recsys.api_keys import Scope
 
@@ -50,7 +51,7 @@ class DirectRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             for scope in scopes:
-                request.app.state.keys.authorize(_key(request), scope)
+                request.scope[SCOPE_KEY] = request.app.state.keys.authorize(_key(request), scope)
             values: Any = {}
             if parameters is not None:
                 given = _query(request.scope["query_string"].decode("latin-1"))
