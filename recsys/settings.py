@@ -95,6 +95,27 @@ class TelegramSettings(BaseSettings):
     timeout_s: float = 10
 
 
+class AirflowSettings(BaseSettings):
+    """`AIRFLOW_API_*`: Airflow's REST API, through which training is started that somebody asked for."""
+
+    model_config = SettingsConfigDict(env_prefix="AIRFLOW_API_", extra="ignore")
+
+    url: str = "http://127.0.0.1:8080"
+    user: str = "admin"
+    password: SecretStr
+
+    _strong_password = field_validator("password")(_strong)
+
+
+class TrainingSettings(BaseSettings):
+    """`TRAINING_*`: what asks for training beside the calendar and people."""
+
+    model_config = SettingsConfigDict(env_prefix="TRAINING_", extra="ignore")
+
+    after_events: int | None = Field(None, ge=1, description="New events that ask for training; None: they do not.")
+    after_products: int | None = Field(None, ge=1, description="New products that ask for training; None: they do not.")
+
+
 class ScheduleSettings(BaseSettings):
     """`SCHEDULE_*`: the calendar of the DAGs."""
 
@@ -127,6 +148,15 @@ class ServiceSettings(BaseSettings):
     recent_store_max_mb: int = Field(1024, ge=16)
     stale_after_hours: float = Field(36, gt=0, description="Older active versions make answers `degraded`.")
     start_timeout_s: float = Field(60, gt=0, description="How long a start waits for Postgres and S3 before it exits.")
+
+
+class WorkerSettings(BaseSettings):
+    """`WORKER_*`: the worker behind the service, which keeps live what changes within seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="WORKER_", extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: int = Field(8083, description="Where its metrics are.")
 
 
 class PrepareSettings(BaseModel):
@@ -229,9 +259,10 @@ class GateSettings(BaseModel):
 
 
 class PublishSettings(BaseModel):
-    """Versioned tables and snapshots."""
+    """Versioned tables, snapshots and models."""
 
     keep_versions: int = Field(3, ge=1, description="Ready versions kept per table, the active one included.")
+    keep_models: int = Field(3, ge=1, description="Trained versions kept per model; the one in service always stays.")
 
 
 class PipelineSettings(BaseSettings):

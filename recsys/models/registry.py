@@ -6,6 +6,7 @@ newest one that is not in service. MLflow's client takes seconds to import, so i
 """
 
 import contextlib
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from recsys.storage.workspace import workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+log = logging.getLogger(__name__)
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -128,6 +131,31 @@ class ModelRegistry:
             for key in keys:
                 self.store.download(key, folder / key.removeprefix(prefix))
             yield folder
+
+    def retire(self, model: str, keep: int) -> list[str]:
+        """Delete the files and the registry entries of all but the newest `keep` versions; what MLflow recorded stays.
+
+        Champion and challenger always stay. What cannot be deleted now is left to the next call, because a training
+        that succeeded must not fail by it.
+
+        Returns:
+            The versions deleted.
+        """
+        from mlflow.exceptions import MlflowException
+
+        name, deleted = self.registered_name(model), []
+        try:
+            in_use = {version.version for alias in (CHAMPION, CHALLENGER) if (version := self.find(model, alias))}
+            found = self.client.search_model_versions(f"name = '{name}'", order_by=["version_number DESC"])
+            for version in list(found)[keep:]:
+                if str(version.version) not in in_use:
+                    # Files first: an entry without files is found again, files without an entry never.
+                    self.store.delete(f"{version.source.removeprefix(f's3://{self.store.bucket}/')}/")
+                    self.client.delete_model_version(name, version.version)
+                    deleted.append(str(version.version))
+        except (MlflowException, RecsysError) as error:
+            log.warning("Superseded versions of %s stay for now: %s", name, error)
+        return deleted
 
 
 @dataclass

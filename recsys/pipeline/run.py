@@ -3,7 +3,9 @@
 import importlib
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
+from recsys.evaluation import peak_memory
 from recsys.pipeline.context import RunContext, StepSummary
 from recsys.schema import Step
 
@@ -23,15 +25,21 @@ STEPS: dict[Step, tuple[str, str]] = {
 
 
 def run_step(step: Step, context: RunContext) -> StepSummary:
-    """Run one step; its start, summary and failure are recorded in `ops.step_runs`."""
+    """Run one step; its start, summary and failure are recorded in `ops.step_runs`.
+
+    The summary is given `peak_memory_mb`: the most this process held at once while the step ran, where Linux tells.
+    """
     module, name = STEPS[step]
     function: Callable[[RunContext], StepSummary] = getattr(importlib.import_module(module), name)
     context.record_start(step)
+    peak_memory.reset()
     try:
         summary = function(context)
     except BaseException as error:
         context.record_end(step, None, error)
         raise
+    if (peak := peak_memory.megabytes()) is not None:
+        summary = replace(summary, metrics=summary.metrics | {"peak_memory_mb": round(peak, 1)})
     context.record_end(step, summary)
     log.info("%s: %s", step, summary.as_dict())
     return summary

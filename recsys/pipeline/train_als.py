@@ -48,12 +48,13 @@ def train_als(context: RunContext) -> StepSummary:
         trained = run.register(parts, {MODEL: now.isoformat(), HOLDOUT: cut.isoformat()})
         run.log_metrics(challenger.values | decision.numbers())
         in_service, report = conclude(run, decision, trained, champion, MODEL, Als.load)
+    registry.retire(Als.name, context.settings.publish.keep_models)
     return StepSummary(
         Step.TRAIN_ALS,
         in_service.prefix,
         rows={"events": events.height, "items": holdout.size},
         metrics=challenger.values | decision.numbers(),
-        notes=report,
+        notes=report | {"hyperparameters": settings.model_dump()},
     )
 
 

@@ -64,12 +64,17 @@ def train_ranker(context: RunContext) -> StepSummary:
         run.log_report(ranker.importance(), "importance.json")
         run.log_figure(shap_plot(ranker, rows.features, rows.matrix), "shap.png")
         in_service, report = conclude(run, decision, trained, champion, MODEL, Ranker.load)
+    registry.retire(Ranker.name, settings.publish.keep_models)
     return StepSummary(
         Step.TRAIN_RANKER,
         in_service.prefix,
         rows={"train_rows": len(rows.labels), "positives": int(rows.labels.sum())},
         metrics=metrics,
-        notes=report | {"importance": dict(list(ranker.importance().items())[:10])},
+        notes=report
+        | {
+            "hyperparameters": settings.ranker.model_dump(),
+            "importance": dict(list(ranker.importance().items())[:10]),
+        },
     )
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from recsys.errors import NotReadyError, UnavailableError
-from recsys.settings import PROJECT_ROOT, PostgresSettings, load
+from recsys.live.airflow_client import AirflowClient
+from recsys.settings import PROJECT_ROOT, AirflowSettings, PostgresSettings, load
 from recsys.sources import datasets
 from recsys.sources.loader import load_source
 from recsys.sources.simulator import Simulator
 from recsys.stack import health, lifecycle
-from recsys.stack.airflow_client import AirflowClient
 from recsys.storage import postgres
 
 Say = Callable[[str], None]
@@ -42,7 +42,7 @@ def run(say: Say) -> Example:
     if not any(dataset.is_active for dataset in datasets.list_all(database)):
         say("loading a simulated shop …")
         load_source(Simulator(), database, dataset=None, replace=False, progress=lambda *_: None)
-    airflow = AirflowClient(settings)
+    airflow = AirflowClient(load(AirflowSettings))
     if _example(database) is None or set(airflow.newest_runs().values()) != {"success"}:
         _run_pipelines(airflow, say)
     example = _example(database)

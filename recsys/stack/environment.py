@@ -35,12 +35,19 @@ def airflow_password_file() -> Path:
     return home().absolute() / "airflow" / "passwords.json"
 
 
+def _airflow_password() -> str | None:
+    """The password that a stack from before `AIRFLOW_API_PASSWORD` chose."""
+    path = airflow_password_file()
+    return str(json.loads(path.read_text())[AIRFLOW_USER]) if path.exists() else None
+
+
 def _generated() -> dict[str, str]:
     """What is made once, secrets above all; hexadecimal, so that no reader of the file needs quoting rules."""
     return {
         "POSTGRES_PASSWORD": secrets.token_hex(24),
         "S3_ACCESS_KEY": secrets.token_hex(10),
         "S3_SECRET_KEY": secrets.token_hex(24),
+        "AIRFLOW_API_PASSWORD": _airflow_password() or secrets.token_urlsafe(15),
         "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
         # HS512 wants a key of 64 bytes or more.
@@ -65,6 +72,10 @@ def _derived(settings: StackSettings, password: str) -> dict[str, str]:
         "MLFLOW_TRACKING_URI": f"http://{HOST}:{settings.mlflow_port}",
         "SERVICE_HOST": HOST,
         "SERVICE_PORT": str(settings.api_port),
+        "WORKER_HOST": HOST,
+        "WORKER_PORT": str(settings.worker_port),
+        "AIRFLOW_API_URL": airflow,
+        "AIRFLOW_API_USER": AIRFLOW_USER,
         "AIRFLOW_HOME": str(folder),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_ROOT / "airflow_service" / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
@@ -99,12 +110,11 @@ def plan(settings: StackSettings) -> dict[str, str]:
 
 
 def write(variables: dict[str, str]) -> None:
-    """Replace the env file; make the password of Airflow's user if there is none."""
+    """Replace the env file, and the file that tells Airflow the password of its user."""
     home().mkdir(parents=True, exist_ok=True)
     home().chmod(0o711)  # nobody lists it, yet Postgres reaches its own folder when it runs as another user
     write_private(env_file(), HEADER + "".join(f"{name}={_quoted(value)}\n" for name, value in variables.items()))
-    if not airflow_password_file().exists():
-        write_private(airflow_password_file(), json.dumps({AIRFLOW_USER: secrets.token_urlsafe(15)}) + "\n")
+    write_private(airflow_password_file(), json.dumps({AIRFLOW_USER: variables["AIRFLOW_API_PASSWORD"]}) + "\n")
 
 
 def _quoted(value: str) -> str:

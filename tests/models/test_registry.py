@@ -77,3 +77,28 @@ def test_a_server_that_is_away_is_told_at_once(bucket: ObjectStore) -> None:
     address = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(UnavailableError, match=rf"MLflow at {address} does not answer.*MLFLOW_TRACKING_URI"):
         ModelRegistry(MlflowSettings(tracking_uri=address), bucket, "shop").find("als")
+
+
+def test_superseded_versions_lose_their_files_and_the_one_in_service_never(registry: ModelRegistry) -> None:
+    versions = [train(registry, str(number), promote=number == 0) for number in range(5)]
+    assert registry.retire("als", keep=2) == [versions[2], versions[1]]
+    assert [int(v.version) for v in registry.client.search_model_versions("name = 'als-shop'")] == [5, 4, 1]
+    with registry.files(registry.champion("als"), "model") as folder:
+        assert (folder / "note.txt").read_text() == "0"
+    assert len(list(registry.store.list("models/shop/als/"))) == 3
+    assert registry.retire("als", keep=2) == []
+
+
+def test_a_store_that_is_away_leaves_superseded_versions_for_later(
+    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        train(registry, str(number), promote=True)
+
+    def away(prefix: str) -> int:
+        raise UnavailableError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registry.store, "delete", away)
+        assert registry.retire("als", keep=1) == []
+    assert registry.retire("als", keep=1) == ["2", "1"]

@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from recsys.settings import load
+from recsys.live.airflow_client import AirflowClient
+from recsys.settings import AirflowSettings, load
 from recsys.stack import environment, supervisor
-from recsys.stack.airflow_client import AirflowClient
 from recsys.stack.process import free_port, in_session
 from recsys.stack.services import SERVICES
 from recsys.stack.settings import StackSettings
@@ -70,7 +70,7 @@ def pids() -> dict[str, int]:
 
 
 def test_all_seven_dags_are_green(shown: str) -> None:
-    airflow = AirflowClient(load(StackSettings))
+    airflow = AirflowClient(load(AirflowSettings))
     assert sorted(name[0] for name in airflow.dags().values()) == list("1234567")
     assert airflow.newest_runs() == dict.fromkeys(airflow.dags(), "success")
 
@@ -96,10 +96,10 @@ def test_status_shows_each_program_at_work(shown: str, stack: Cli) -> None:
 
 
 def test_a_second_demo_finds_everything_there(shown: str, stack: Cli) -> None:
-    before, runs = pids(), AirflowClient(load(StackSettings)).newest_runs()
+    before, runs = pids(), AirflowClient(load(AirflowSettings)).newest_runs()
     done = stack("demo")
     assert done.returncode == 0, done.stderr
-    assert (pids(), AirflowClient(load(StackSettings)).newest_runs()) == (before, runs)
+    assert (pids(), AirflowClient(load(AirflowSettings)).newest_runs()) == (before, runs)
 
 
 def test_other_settings_while_it_runs_are_refused(shown: str, stack: Cli) -> None:
