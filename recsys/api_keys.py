@@ -21,10 +21,11 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 class Scope(StrEnum):
-    """What a key may do. `admin` includes the other two."""
+    """What a key may do. `admin` includes the others."""
 
     READ = "read"
     EVENTS = "events"
+    CATALOG = "catalog"  # products, categories, customers
     ADMIN = "admin"
 
 

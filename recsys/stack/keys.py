@@ -8,7 +8,7 @@ from recsys.settings import ServiceSettings, home, load
 from recsys.stack.environment import write_private
 
 # What the shop itself needs, and what its operator needs.
-FIRST_KEYS = {"shop": [Scope.READ, Scope.EVENTS], "admin": [Scope.ADMIN]}
+FIRST_KEYS = {"shop": [Scope.READ, Scope.EVENTS, Scope.CATALOG], "admin": [Scope.ADMIN]}
 
 
 def plain_file() -> Path:
