@@ -1,4 +1,4 @@
-"""Postgres for the service: an asyncpg pool that opens connections when they are needed and survives restarts."""
+"""Postgres for the service: its pool, and what a request answers while Postgres is away."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,21 +8,8 @@ import asyncpg
 from fast_api_service.problems import ProblemError
 from recsys.errors import NotReadyError
 from recsys.settings import PostgresSettings
-
-# What a server that is stopping, starting, overloaded, unreachable or newly locked looks like to a client.
-UNAVAILABLE = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InvalidTransactionStateError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.InternalClientError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-)
+from recsys.storage import pool
+from recsys.storage.pool import UNAVAILABLE
 
 # The tailers' look-back relies on no ingest transaction living longer than this.
 TRANSACTION_TIMEOUT_MS = 4_000
@@ -30,23 +17,8 @@ RETRY_AFTER_S = 2
 
 
 async def create_pool(settings: PostgresSettings, size: int) -> asyncpg.Pool:
-    """A pool that connects at the first use, so that the service starts while Postgres is away."""
-    return await asyncpg.create_pool(
-        host=settings.host,
-        port=settings.port,
-        database=settings.database,
-        user=settings.user,
-        password=settings.password.get_secret_value(),
-        min_size=0,
-        max_size=size,
-        timeout=3,
-        command_timeout=TRANSACTION_TIMEOUT_MS / 1000 + 1,
-        server_settings={
-            "application_name": "recsys-service",
-            "statement_timeout": str(TRANSACTION_TIMEOUT_MS),
-            "transaction_timeout": str(TRANSACTION_TIMEOUT_MS),
-        },
-    )
+    """A worker's pool."""
+    return await pool.create_pool(settings, size, name="recsys-service", timeout_ms=TRANSACTION_TIMEOUT_MS)
 
 
 @contextmanager

@@ -14,17 +14,18 @@ import asyncpg
 from botocore.exceptions import BotoCoreError, ClientError
 
 from fast_api_service import metrics
-from fast_api_service.database import UNAVAILABLE
 from fast_api_service.health import repository as pipeline_facts
 from fast_api_service.recommendations.reserve import Reserve
 from recsys.publishing.availability import Availability
 from recsys.publishing.leader import HostLeader
+from recsys.publishing.live_lists import LiveLists
 from recsys.publishing.recent import RecentStore
 from recsys.publishing.snapshot import SnapshotFollower
 from recsys.publishing.tail import Tailer
 from recsys.schema import RecommendationTable
 from recsys.settings import PipelineSettings, ServiceSettings, load
 from recsys.storage.object_store import ObjectStore
+from recsys.storage.pool import UNAVAILABLE
 
 PROBE_INTERVAL_S = 2.0
 PROBE_TIMEOUT_S = 5.0
@@ -65,6 +66,7 @@ class ServiceState:
         )
         self.tailer = Tailer(self.recent, self.leader)
         self.stock = Availability(folder / "unavailable.json", self.leader)
+        self.live_lists = LiveLists()
         self.reserve = Reserve(self.stock)
         self.online_settings = load(PipelineSettings).i2i
         self.postgres, self.object_store = Dependency("Postgres"), Dependency("The object store")
@@ -103,6 +105,7 @@ class ServiceState:
         await self.follower.refresh(self.pool.fetch)
         if self.postgres.ok:
             await self.stock.refresh(self.pool.fetch, self.follower.current.dataset)
+            await self.live_lists.refresh(self.pool.fetch, self.follower.current.dataset)
         self.degraded = self._reasons()
 
     async def _tail(self) -> None:

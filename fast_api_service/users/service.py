@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from fast_api_service.database import UNAVAILABLE
 from fast_api_service.events import repository
 from fast_api_service.state import ServiceState
+from recsys.storage.pool import UNAVAILABLE
 
 
 async def newest_events(state: ServiceState, user_id: str, limit: int) -> dict[str, Any]:

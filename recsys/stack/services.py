@@ -118,6 +118,13 @@ SERVICES = (
         port_setting="api_port",
     ),
     Service(
+        "worker",
+        stage=2,
+        check=lambda settings: health.http_ok(settings.worker_port, "/metrics"),
+        command=lambda _: [sys.executable, "-m", "recsys.live"],
+        port_setting="worker_port",
+    ),
+    Service(
         "airflow-api",
         stage=3,
         check=partial(health.airflow, component="metadatabase"),

@@ -16,4 +16,5 @@ class StackSettings(BaseSettings):
     mlflow_port: int = Field(5000, ge=1, le=65535)
     postgres_port: int = Field(5433, ge=1, le=65535)
     s3_port: int = Field(9000, ge=1, le=65535)
+    worker_port: int = Field(8083, ge=1, le=65535, description="Of the worker's metrics.")
     start_timeout_s: float = Field(180, gt=0, description="How long each server may take until it answers.")

@@ -44,7 +44,7 @@ def test_it_follows_the_compose_specification():
 
 def test_the_whole_suite_is_there():
     assert set(SERVICES) == {
-        "postgres", "s3", "mlflow", "init", "airflow-api", "airflow-scheduler", "airflow-dags", "service", "recsys",
+        "postgres", "s3", "mlflow", "init", "airflow-api", "airflow-scheduler", "airflow-dags", "service", "worker", "recsys",
         "prometheus", "alertmanager", "grafana", "statsd-exporter", "postgres-exporter",
     }  # fmt: skip
 
@@ -72,6 +72,7 @@ def everything_before(name):
         ("init", {"postgres", "s3"}),
         ("mlflow", {"postgres", "s3", "init"}),
         ("service", {"postgres", "s3", "init"}),
+        ("worker", {"postgres", "s3", "init"}),
         ("airflow-scheduler", {"postgres", "s3", "init", "mlflow", "airflow-api", "statsd-exporter"}),
         ("airflow-dags", {"postgres", "s3", "init", "airflow-api", "statsd-exporter"}),
         ("grafana", {"prometheus", "alertmanager"}),
