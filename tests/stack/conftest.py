@@ -9,7 +9,7 @@ import pytest
 
 from recsys.stack.process import free_port
 
-PORTS = ("API", "AIRFLOW", "MLFLOW", "POSTGRES", "S3")
+PORTS = ("API", "AIRFLOW", "MLFLOW", "POSTGRES", "S3", "WORKER")
 
 
 class Cli:
