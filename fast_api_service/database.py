@@ -22,14 +22,12 @@ async def create_pool(settings: PostgresSettings, size: int) -> asyncpg.Pool:
 
 
 @contextmanager
-def database_errors(consequence: str) -> Iterator[None]:
+def database_errors(consequence: str, remedy: str = "Send the request again.") -> Iterator[None]:
     """Turn an unreachable Postgres, or one without a dataset, into a 503 that says when to try again."""
     try:
         yield
     except UNAVAILABLE:
-        raise _unavailable(
-            f"Postgres does not answer. {consequence}", "Send the request again, with the same event ids."
-        ) from None
+        raise _unavailable(f"Postgres does not answer. {consequence}", remedy) from None
     except NotReadyError as error:
         raise _unavailable(f"{error.message} {consequence}", error.remedy) from None
 

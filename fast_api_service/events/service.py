@@ -59,7 +59,8 @@ class EventCollector:
 
     async def _store(self, events: list[Event]) -> int:
         first_of_id = {event.event_id: event for event in reversed(events)}
-        with database_errors("Nothing of this request was acknowledged."):
+        again = "Send the request again, with the same event ids."
+        with database_errors("Nothing of this request was acknowledged.", again):
             dataset, new_ids = await repository.insert(self.pool, list(first_of_id.values()))
         new = [first_of_id[event_id] for event_id in new_ids]
         # After the commit, so that nothing is shown that could still be lost. Should the process die right here,
