@@ -19,6 +19,7 @@ from fast_api_service.openapi import document
 from fast_api_service.recommendations.endpoints import router as recommendations
 from fast_api_service.recommendations.service import Recommender
 from fast_api_service.state import ServiceState
+from fast_api_service.training.endpoints import router as training
 from fast_api_service.users.endpoints import router as users
 from recsys.settings import ObjectStoreSettings, PostgresSettings, ServiceSettings, load
 from recsys.storage.object_store import ObjectStore
@@ -51,7 +52,7 @@ def create_app() -> FastAPI:
     problems.install(app)
     documentation = list(app.router.routes)
     app.router.routes.clear()
-    for router in (recommendations, items, events, users, health):
+    for router in (recommendations, items, events, users, training, health):
         app.include_router(router)
     metrics.install(app)
     # Routes are tried in order: the busy ones come first.

@@ -22,6 +22,7 @@ TAGS = [
     {"name": "items", "description": "Neighbours of an item."},
     {"name": "events", "description": "What shoppers do. Acknowledged means stored."},
     {"name": "users", "description": "What is known of a user."},
+    {"name": "training", "description": "Models trained on demand; needs the scope `admin`."},
     {"name": "health", "description": "For operators; no key needed."},
 ]
 

@@ -49,11 +49,26 @@ class EventType(StrEnum):
     CLICK = "click"  # a recommended item was opened
 
 
+GOOD_RATING, BAD_RATING = 4, 2  # stars: as many or more say what a like says, as many or fewer what a dislike says
+
+
+def meaning(event_type: str, value: float | None) -> str:
+    """The type to go by: a rating with many or few stars is a like or a dislike; anything else is what it is called."""
+    if event_type != EventType.RATING or value is None:
+        return event_type
+    if value >= GOOD_RATING:
+        return EventType.LIKE
+    return EventType.DISLIKE if value <= BAD_RATING else event_type
+
+
 # The reference ratings, in floating point: 8-bit integers wrap when summed and truncate weights below 1.
+# What is not listed says nothing of interest in an item, or the contrary, and the models do not learn from it.
 EVENT_WEIGHTS: dict[EventType, float] = {
     EventType.VIEW: 1.0,
     EventType.ADD_TO_CART: 3.0,
     EventType.PURCHASE: 5.0,
+    EventType.LIKE: 3.0,
+    EventType.RATING: 1.0,  # neither good nor bad: as much as a view
 }
 
 
@@ -91,6 +106,7 @@ class SnapshotTable(StrEnum):
     """Published like the five, but only as a snapshot file: nobody asks Postgres for it."""
 
     PURCHASES = "user_purchases"  # key: user id; item_ids: everything bought so far, newest first; no scores
+    DISLIKES = "user_dislikes"  # the same of what was disliked and not liked since
 
 
 PublishedTable = RecommendationTable | SnapshotTable
@@ -152,3 +168,10 @@ class Step(StrEnum):
     SIMILAR_ITEMS = "similar_items"
     TRAIN_RANKER = "train_ranker"
     RANK = "rank"
+
+
+class TrainedModel(StrEnum):
+    """Models that are trained and judged by the gate."""
+
+    ALS = "als"
+    RANKER = "ranker"

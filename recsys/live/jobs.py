@@ -1,5 +1,6 @@
 """What the worker does; a job is a function in a file of its own."""
 
+from recsys.live.training import train_on_demand
 from recsys.live.worker import Job
 
-JOBS: tuple[Job, ...] = ()
+JOBS: tuple[Job, ...] = (Job("training", 3.0, train_on_demand),)

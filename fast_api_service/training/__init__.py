@@ -1,0 +1,1 @@
+"""Training on demand: ask for it, and see how it went."""
