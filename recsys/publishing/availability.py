@@ -1,4 +1,4 @@
-"""Which items are not to be had and so not to be shown: kept in process, and on disk for starts without Postgres."""
+"""Which items are sold out or hidden by the shop, and so not to be shown: kept in process, and on disk for starts without Postgres."""
 
 import asyncio
 from pathlib import Path
@@ -11,10 +11,11 @@ from recsys.publishing.leader import HostLeader
 _PAGE_ROWS = 5_000  # a few milliseconds of the event loop
 
 _ALL = """
-select item_id from recs.item_state where item_id > $1 and dataset = $2 and not is_available order by item_id limit $3
+select item_id from recs.item_state
+where item_id > $1 and dataset = $2 and (is_hidden or not is_available) order by item_id limit $3
 """
 _CHANGES = """
-select txid::text as txid, item_id, is_available from recs.item_state
+select txid::text as txid, item_id, is_available and not is_hidden as is_shown from recs.item_state
 where (txid, item_id) > ($1::text::xid8, $2) and dataset = $3
   and not pg_visible_in_snapshot(txid, $4::text::pg_snapshot)
 order by recs.item_state.txid, item_id limit $5
@@ -45,8 +46,8 @@ class Availability:
             changed = False
             start = (oldest_unseen(self._seen), "")
             async for page in pages(fetch, _CHANGES, _PAGE_ROWS, ("txid", "item_id"), start, dataset, self._seen):
-                self.unavailable.difference_update(row["item_id"] for row in page if row["is_available"])
-                self.unavailable.update(row["item_id"] for row in page if not row["is_available"])
+                self.unavailable.difference_update(row["item_id"] for row in page if row["is_shown"])
+                self.unavailable.update(row["item_id"] for row in page if not row["is_shown"])
                 changed = True
         self.dataset, self._seen = dataset, now
         if changed and self._leader.acquire():

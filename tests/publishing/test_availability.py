@@ -48,6 +48,20 @@ async def test_it_follows_every_change(
     assert stock.unavailable == {"new-1", "new-3", "new-5", "new-7"}
 
 
+async def test_what_the_shop_hides_is_not_shown_either(
+    path: Path, leader: HostLeader, pool: asyncpg.Pool, fetch: Fetch
+) -> None:
+    stock = Availability(path, leader)
+    await stock.refresh(fetch, "shop")
+    for hidden in (True, False):
+        await pool.execute("update recs.item_state set is_hidden = $1 where item_id = 'in'", hidden)
+        await stock.refresh(fetch, "shop")
+        assert stock.unavailable == ({"in", "out"} if hidden else {"out"})
+        anew = Availability(path.with_name("other.json"), leader)
+        await anew.refresh(fetch, "shop")
+        assert anew.unavailable == stock.unavailable
+
+
 async def test_a_change_in_a_slow_transaction_is_not_missed(
     path: Path, leader: HostLeader, pool: asyncpg.Pool, fetch: Fetch
 ) -> None:
