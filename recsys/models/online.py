@@ -1,9 +1,11 @@
 """How a shopper's recent history becomes recommendations: one formula for the batch step and for the service.
 
     score(j) = sum over items i of the history of weight(i) · similarity(i, j)
+             - sum over disliked items d of similarity(d, j)
 
-The similarities are the rows of the `similar_items` table; a row's entries with score 0, which only fill the list, do
-not count. The service calls this per request, so nothing here is heavier than a dictionary.
+An item whose score falls to 0 does not come out. The similarities are the rows of the `similar_items` table; a row's
+entries with score 0, which only fill the list, do not count. The service calls this per request, so nothing here is
+heavier than a dictionary.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -39,6 +41,7 @@ def recommend_from_history(
     *,
     half_life_days: float,
     exclude: Collection[str] = (),
+    disliked: Iterable[str] = (),
 ) -> list[Scored]:
     """The best `k` items for one shopper, best first; ties in order of item id.
 
@@ -46,6 +49,7 @@ def recommend_from_history(
         history: item id and time in milliseconds, newest first, each item once, already cut to the length that counts.
         similar: the neighbours of an item with their scores; nothing for an unknown item.
         exclude: items that must not come out.
+        disliked: items that push away what is like them, each as much as the newest item of the history draws.
     """
     totals: dict[str, float] = {}
     largest: dict[str, tuple[float, str]] = {}
@@ -62,5 +66,11 @@ def recommend_from_history(
             totals[neighbour] = totals.get(neighbour, 0.0) + contribution
             if neighbour not in largest or contribution > largest[neighbour][0]:
                 largest[neighbour] = (contribution, item_id)
+    for item_id in disliked:
+        for neighbour, score in similar(item_id):
+            if neighbour in totals:
+                totals[neighbour] -= score
+                if totals[neighbour] <= 0:
+                    del totals[neighbour]
     best = sorted(totals.items(), key=lambda pair: (-pair[1], pair[0]))[:k]
     return [Scored(item_id, score, largest[item_id][1]) for item_id, score in best]

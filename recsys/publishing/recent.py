@@ -22,7 +22,7 @@ import orjson
 
 from recsys.errors import UnavailableError
 from recsys.publishing.codec import SEPARATOR
-from recsys.publishing.history import History, RecentEvent
+from recsys.publishing.history import FORMAT, History, RecentEvent
 
 log = logging.getLogger(__name__)
 
@@ -203,7 +203,8 @@ class RecentStore:
 
     @staticmethod
     def _boot_marker() -> str:
-        return _BOOT_ID.read_text() if _BOOT_ID.exists() else ""
+        """Changes with every start of the machine, and with the layout of a record."""
+        return f"{FORMAT} {_BOOT_ID.read_text() if _BOOT_ID.exists() else ''}"
 
     def _read_boot_marker(self) -> str:
         path = self._folder / "boot_id"

@@ -22,7 +22,8 @@ select greatest(
 ) as at
 """
 _EVENTS = """
-select dataset, event_id, timestamp_ms, item_id, event_type, user_id, session_id, ingested_at
+select dataset, event_id, timestamp_ms, item_id, event_type, user_id, session_id, value,
+       ingested_at
 from raw.collected_events
 where (ingested_at, dataset, event_id) > ($1, $2, $3)
   and not pg_visible_in_snapshot(txid, $4::text::pg_snapshot)
@@ -62,4 +63,5 @@ def _event(row: Row) -> RecentEvent:
         row["event_type"],
         row["user_id"],
         row["session_id"],
+        row["value"],
     )

@@ -35,6 +35,17 @@ def test_items_of_one_moment_count_alike() -> None:
     assert found[0].score == pytest.approx(0.8 * history_weight(1, 0, 7))
 
 
+def test_what_is_disliked_pushes_away_what_is_like_it() -> None:
+    def scores(*disliked: str) -> dict[str, float]:
+        found = recommend_from_history([("a", 5)], similar, 10, half_life_days=7, disliked=disliked)
+        return {item_id: round(score, 6) for item_id, score, _ in found}
+
+    assert scores() == {"b": 0.5, "c": 0.4}
+    assert scores("b") == {"b": 0.5}, "c is as like b as it is like a"
+    assert scores("a") == {}
+    assert scores("unknown") == scores()
+
+
 def test_no_history_gives_nothing() -> None:
     assert recommend_from_history([], similar, 10, half_life_days=7) == []
 
