@@ -31,7 +31,9 @@ def evaluate(
     data: Annotated[
         Path | None, typer.Option(help="Folder with the dataset's files, or with a folder of its name.")
     ] = None,
-    models: Annotated[str, typer.Option(help="Names, separated by commas.")] = "popularity,item_to_item,als",
+    models: Annotated[
+        str, typer.Option(help="Names, separated by commas; an unknown one lists all.")
+    ] = "popularity,item_to_item,als",
     k: Annotated[str, typer.Option("--k", help="Cutoffs, separated by commas.")] = "10,20",
     protocol: Annotated[
         str | None, typer.Option(help="time, session, fixed or leave_last_out; default: the dataset's own.")

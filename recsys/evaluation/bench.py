@@ -10,12 +10,11 @@ from recsys.evaluation import peak_memory
 from recsys.evaluation.beyond import ITEM_COVERAGE, PER_USER, Catalogue
 from recsys.evaluation.bootstrap import Bootstrap
 from recsys.evaluation.datasets.base import EvaluationData
-from recsys.evaluation.judging import Lists, lists_of
+from recsys.evaluation.judging import Judged, Lists, lists_of
 from recsys.evaluation.metrics import METRICS, evaluate
 from recsys.evaluation.protocols.base import Split
 from recsys.evaluation.result import ModelResult
 from recsys.evaluation.segments import COLD, NEW_ITEMS, judge_cold, new_items, users_by_segment
-from recsys.models.base import Recommender
 from recsys.schema import Columns
 
 
@@ -43,11 +42,12 @@ class Bench:
         self._new = new_items(split)
         self._cold = judge_cold(split, self._accuracy, self.cutoffs[-1]) if split.cold.height else None
 
-    def run(self, model: Recommender) -> ModelResult:
+    def run(self, model: Judged) -> ModelResult:
         """Fit the model on the history, then list and measure for all users, a chunk at a time."""
         peak_memory.reset()
         started = time.monotonic()
-        model.describe(self._described).fit(self.split.history, now=self.split.cut)
+        model.describe(self._described)
+        model.fit(self.split.history, now=self.split.cut)
         fit_s = time.monotonic() - started
         score_s, parts, new = 0.0, [], []
         shown = {k: np.zeros(len(self._catalogue.items), bool) for k in self.cutoffs}

@@ -8,18 +8,18 @@ from recsys.errors import BadInputError, RecsysError
 from recsys.evaluation.bench import Bench
 from recsys.evaluation.datasets import known as datasets
 from recsys.evaluation.datasets.base import EvaluationData
+from recsys.evaluation.judging import Judged
+from recsys.evaluation.peers.known import make
 from recsys.evaluation.protocols.base import Protocol, Side
 from recsys.evaluation.protocols.known import choose
 from recsys.evaluation.report import EvaluationReport
-from recsys.models.base import Recommender
-from recsys.models.known import make
 
 Parameters = Mapping[str, Mapping[str, Any]]
 
 
 def evaluate(
     dataset: str | EvaluationData,
-    models: Sequence[str] | Mapping[str, Recommender],
+    models: Sequence[str] | Mapping[str, Judged],
     k: Sequence[int] = (10, 20),
     *,
     folder: Path | None = None,
@@ -64,8 +64,8 @@ def evaluate(
     return report
 
 
-def made(names: Sequence[str], parameters: Parameters) -> dict[str, Recommender]:
-    """Unfitted models by their names.
+def made(names: Sequence[str], parameters: Parameters) -> dict[str, Judged]:
+    """Unfitted models, ours and peers, by their names.
 
     Raises:
         BadInputError: none is named, one is not known, or there are parameters that belong to none of them.

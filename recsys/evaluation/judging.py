@@ -3,17 +3,32 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
 
 import polars as pl
 
 from recsys.errors import IntegrityError
 from recsys.evaluation.metrics import Evaluation, evaluate, parse_metric
 from recsys.evaluation.protocols.base import Split
-from recsys.models.base import RECOMMENDATIONS, Recommender
+from recsys.models.base import RECOMMENDATIONS
 from recsys.schema import Columns
 
 # Users who are scored at a time: bounds the memory for histories and lists, whatever the number of users.
 USERS_AT_A_TIME = 10_000
+
+
+class Judged(Protocol):
+    """What is asked of whoever is judged: the part of `recsys.models.base.Recommender` that makes lists."""
+
+    @property
+    def name(self) -> str: ...
+
+    def describe(self, items: pl.DataFrame) -> Any: ...
+
+    def fit(self, interactions: pl.DataFrame, *, now: datetime) -> Any: ...
+
+    def recommend(self, histories: pl.DataFrame, k: int, *, exclude: pl.DataFrame | None = None) -> pl.DataFrame: ...
 
 
 @dataclass(frozen=True)
@@ -35,7 +50,7 @@ class Lists:
     seconds: float
 
 
-def judge(model: Recommender, split: Split, metrics: Sequence[str]) -> Evaluation:
+def judge(model: Judged, split: Split, metrics: Sequence[str]) -> Evaluation:
     """Rank the model's full catalogue for the users of a split, without what is excluded, and measure the lists."""
     depth = max(parse_metric(name)[1] for name in metrics)
     nobody = evaluate(RECOMMENDATIONS.to_frame(), split.truth.clear(), metrics).per_user
@@ -43,7 +58,7 @@ def judge(model: Recommender, split: Split, metrics: Sequence[str]) -> Evaluatio
     return Evaluation.of(pl.concat([nobody, *parts]))
 
 
-def lists_of(model: Recommender, split: Split, depth: int) -> Iterator[Lists]:
+def lists_of(model: Judged, split: Split, depth: int) -> Iterator[Lists]:
     """The model's lists, one item longer than `depth` so that ties at the end show, for a chunk of users at a time.
 
     Raises:
