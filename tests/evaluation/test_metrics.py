@@ -1,10 +1,11 @@
 import math
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import ndcg_score
+from sklearn.metrics import label_ranking_average_precision_score, ndcg_score, precision_score, recall_score
 
 from recsys.errors import BadInputError, ConfigurationError
 from recsys.evaluation.metrics import evaluate, parse_metric
@@ -57,9 +58,46 @@ def test_unknown_metrics_list_the_known_ones(name: str) -> None:
         parse_metric(name)
 
 
-@settings(deadline=None, max_examples=50)
-@given(st.permutations(range(12)), st.sets(st.integers(0, 11), min_size=1), st.integers(1, 12))
-def test_ndcg_agrees_with_scikit_learn(order: list[int], relevant: set[int], k: int) -> None:
-    found = evaluate(lists(u=[str(item) for item in order]), truth(u=[str(item) for item in relevant]), [f"ndcg@{k}"])
-    gains = [[float(item in relevant) for item in order]]
-    assert found.values[f"ndcg@{k}"] == pytest.approx(ndcg_score(gains, [list(range(12, 0, -1))], k=k))
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.tuples(st.permutations(range(12)), st.sets(st.integers(0, 11), min_size=1)), min_size=1, max_size=5),
+    st.integers(1, 12),
+)
+def test_all_metrics_agree_with_scikit_learn(users: list[tuple[list[int], set[int]]], k: int) -> None:
+    """On random lists of several users. MAP is scikit-learn's where the list ends with the catalogue."""
+    shown = {f"u{user}": [str(item) for item in order] for user, (order, _) in enumerate(users)}
+    right = {f"u{user}": [str(item) for item in relevant] for user, (_, relevant) in enumerate(users)}
+    names = [f"precision@{k}", f"recall@{k}", f"hit_rate@{k}", f"ndcg@{k}", "map@12", f"mrr@{k}"]
+    found = evaluate(lists(**shown), truth(**right), names).values
+
+    labels = np.array([[item in relevant for item in range(12)] for _, relevant in users]).astype(int)
+    scores = np.array([[12 - order.index(item) for item in range(12)] for order, _ in users])
+    listed = (scores > 12 - k).astype(int)
+    first = (labels * scores == (labels * scores).max(axis=1, keepdims=True)).astype(int)
+    assert found[f"ndcg@{k}"] == pytest.approx(ndcg_score(labels, scores, k=k))
+    # k items are listed, never none, so there is nothing to divide by zero.
+    assert found[f"precision@{k}"] == pytest.approx(precision_score(labels, listed, average="samples"))
+    assert found[f"recall@{k}"] == pytest.approx(recall_score(labels, listed, average="samples"))
+    assert found[f"hit_rate@{k}"] == pytest.approx(recall_score(first, listed, average="samples"))
+    assert found["map@12"] == pytest.approx(label_ranking_average_precision_score(labels, scores))
+    # Of the first hit alone, average precision is the reciprocal of its place; below k it does not count.
+    reciprocal = [
+        label_ranking_average_precision_score([row], [score]) * (row & shown_).sum()
+        for row, score, shown_ in zip(first, scores, listed, strict=True)
+    ]
+    assert found[f"mrr@{k}"] == pytest.approx(np.mean(reciprocal))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.integers(0, 4), min_size=12, max_size=12), st.sets(st.integers(0, 11), min_size=1))
+def test_ties_are_judged_by_the_worst_order_that_they_allow(scores: list[int], relevant: set[int]) -> None:
+    """Scikit-learn averages over a tie; over its orders the worst is what counts here."""
+    order = sorted(range(12), key=lambda item: -scores[item])
+    rows = [("u", str(item), float(scores[item]), rank) for rank, item in enumerate(order, 1)]
+    schema = {"user_id": pl.String, "item_id": pl.String, "score": pl.Float32, "rank": pl.UInt32}
+    tied = pl.DataFrame(rows, schema=schema, orient="row")
+    labels = [float(item in relevant) for item in range(12)]
+    worst = [scores[item] - 0.1 * labels[item] for item in range(12)]
+    found = evaluate(tied, truth(u=[str(item) for item in relevant]), ["ndcg@12"]).values["ndcg@12"]
+    assert found == pytest.approx(ndcg_score([labels], [worst], k=12, ignore_ties=True))
+    assert found <= ndcg_score([labels], [scores], k=12) + 1e-9
