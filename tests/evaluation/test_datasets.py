@@ -46,12 +46,12 @@ def test_what_is_no_text_of_that_form_is_refused(content: bytes, tmp_path: Path)
         read_lines(tmp_path / "file.txt")
 
 
-def test_gowalla_has_no_order(tmp_path: Path) -> None:
+def test_gowalla_has_no_times_but_keeps_the_order_of_lines(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("0 5 3 5\n1 3\n")
     (tmp_path / "test.txt").write_text("0 7\n1\n")
     data = read("gowalla", tmp_path)
     assert data.interactions.schema == INTERACTIONS
-    assert data.interactions.select("user_id", "item_id").rows() == [("0", "3"), ("0", "5"), ("1", "3")]
+    assert data.interactions.select("user_id", "item_id").rows() == [("0", "5"), ("0", "3"), ("1", "3")]
     assert data.interactions["timestamp"].unique().to_list() == [EPOCH]
     assert data.held_out.rows() == [("0", "7")]
     assert data.items["item_id"].to_list() == ["3", "5", "7"]
