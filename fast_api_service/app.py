@@ -10,6 +10,8 @@ from starlette.responses import RedirectResponse
 
 from fast_api_service import metrics, problems
 from fast_api_service.auth import KeyRing
+from fast_api_service.catalog.endpoints import categories, products, skus
+from fast_api_service.customers.endpoints import customers, purchases
 from fast_api_service.database import create_pool
 from fast_api_service.events.endpoints import router as events
 from fast_api_service.events.service import EventCollector
@@ -52,7 +54,8 @@ def create_app() -> FastAPI:
     problems.install(app)
     documentation = list(app.router.routes)
     app.router.routes.clear()
-    for router in (recommendations, items, events, users, training, health):
+    shop = (products, skus, categories, customers, purchases)
+    for router in (recommendations, items, events, users, training, *shop, health):
         app.include_router(router)
     metrics.install(app)
     # Routes are tried in order: the busy ones come first.

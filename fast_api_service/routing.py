@@ -83,7 +83,7 @@ async def read_json(request: Request, max_bytes: int) -> Any:
         413,
         "too-large",
         f"The body is larger than {max_bytes} bytes.",
-        remedy="Send fewer events at a time.",
+        remedy="Send less at a time.",
     )
     if int(request.headers.get("content-length") or 0) > max_bytes:
         raise too_large

@@ -139,6 +139,7 @@ class ServiceSettings(BaseSettings):
     api_keys_file: Path = Field(default_factory=lambda: home() / "api_keys.json", description="Names, scopes, hashes.")
     default_limit: int = Field(10, ge=1, le=100)
     max_body_bytes: int = Field(1_000_000, ge=1_000)
+    max_bulk_bytes: int = Field(50_000_000, ge=1_000, description="Of a JSON list of records; NDJSON has no bound.")
     pool_size: int = Field(4, ge=1, description="Postgres connections per worker.")
     tail_interval_s: float = Field(0.1, gt=0, description="Pause between two looks for events of other hosts.")
     refresh_interval_s: float = Field(

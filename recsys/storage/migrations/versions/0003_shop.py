@@ -138,7 +138,9 @@ SAID = """
         union all select 'tags', nullif(array_to_string(product.tags, ' '), '')
         union all select key, value from jsonb_each_text(product.attributes)
     ) said"""
-NOW_MS = "(extract(epoch from clock_timestamp()) * 1000)::bigint"
+# A first load says since when its products have been as they are.
+NOW_MS = """coalesce(nullif(current_setting('recsys.told_at_ms', true), '')::bigint,
+        (extract(epoch from clock_timestamp()) * 1000)::bigint)"""
 FOLLOW_UP = f"""
 create function shop.tell_item_state() returns trigger language plpgsql as $$
 begin

@@ -1,0 +1,1 @@
+"""Whom the shop sells to, and what they bought."""
