@@ -1,8 +1,8 @@
 """The benchmark's own split: its training pairs, its test pairs, and of the training pairs a part to tune by.
 
-That part is the end of each user's line, as a random part of Gowalla's lines does not stand for the test pairs: what won
-on a random tenth lost on the test. Popularity rises along the training lines, from 67 other users an item in their first
-tenth to 81 in the last, and is 91 in the test lines, as if these were their ends. Models are never told the order.
+That part is the end of each user's line, as a random part of Gowalla's lines does not stand for the test pairs: what
+won on a random tenth lost on the test. Popularity rises along the training lines, from 67 other users an item in their
+first tenth to 81 in the last, and is 91 in the test lines, as if these were their ends. Models are not told the order.
 """
 
 from typing import ClassVar
