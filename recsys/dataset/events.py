@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from recsys.dataset.prepared import EVENTS, TIMESTAMP
-from recsys.schema import Columns
+from recsys.schema import Columns, EventType
 
 
 class EventCleaner:
@@ -49,6 +49,7 @@ class EventCleaner:
         broken = {
             "missing_user_id": pl.col(Columns.USER).fill_null("") == "",
             "missing_item_id": pl.col(Columns.ITEM).fill_null("") == "",
+            "no_interest": pl.col(Columns.EVENT_TYPE).is_in(list(set(EventType) - set(self._weights))),
             "unknown_event_type": ~pl.col(Columns.EVENT_TYPE).is_in(list(self._weights)).fill_null(False),
             "after_now": pl.col(Columns.TIMESTAMP_MS) > self._now_ms,
         }

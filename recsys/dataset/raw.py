@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from recsys.schema import Columns, RawTable
+from recsys.schema import BAD_RATING, GOOD_RATING, Columns, EventType, RawTable
 from recsys.storage.postgres import Cursor
 
 RAW_EVENTS = pl.Schema(
@@ -35,15 +35,21 @@ RAW_PROPERTIES = pl.Schema(
 )
 RAW_TREE = pl.Schema({Columns.CATEGORY: pl.String(), "parent_id": pl.String()})
 
-# A guest is a user of one session; the prefix keeps the two kinds of id apart.
-_EVENTS = """
+# A guest is a user of one session; the prefix keeps the two kinds of id apart. A rating's stars are read as in
+# `schema.meaning`. What was shown to and opened by a shopper is judged by reports; it is no behaviour to learn from.
+_EVENTS = f"""
 select * from (
     select user_id, item_id, timestamp_ms, event_type, order_id, price, quantity, null as session_id
     from raw.events where load_id = any(%(events)s)
     union all
-    select coalesce(user_id, 'session:' || session_id), item_id, timestamp_ms, event_type, order_id, price, quantity,
-           session_id
-    from raw.collected_events where dataset = %(dataset)s
+    select coalesce(user_id, 'session:' || session_id), item_id, timestamp_ms,
+           case when event_type <> '{EventType.RATING}' or value is null then event_type
+                when value >= {GOOD_RATING} then '{EventType.LIKE}'
+                when value <= {BAD_RATING} then '{EventType.DISLIKE}'
+                else event_type end,
+           order_id, price, quantity, session_id
+    from raw.collected_events
+    where dataset = %(dataset)s and event_type not in ('{EventType.IMPRESSION}', '{EventType.CLICK}')
 ) as all_events
 order by user_id collate "C", timestamp_ms, item_id collate "C", event_type, order_id, price, quantity, session_id
 """

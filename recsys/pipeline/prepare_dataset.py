@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from recsys.dataset.dislikes import dislikes
 from recsys.dataset.item_state import update_item_state
 from recsys.dataset.preparation import write_prepared
 from recsys.dataset.prepared import PreparedDataset
@@ -18,7 +19,7 @@ _KEYS_AT_A_TIME = 100_000
 
 
 def prepare_dataset(context: RunContext) -> StepSummary:
-    """Clean the raw rows, store the files, and tell the service what is in stock and what each user has bought.
+    """Clean the raw rows, store the files, and tell the service what is in stock, and what users bought or disliked.
 
     Raises:
         NotReadyError: the dataset has no event up to now.
@@ -32,6 +33,9 @@ def prepare_dataset(context: RunContext) -> StepSummary:
         with postgres.transaction(context.postgres) as cursor:
             changed = update_item_state(cursor, context.dataset, items)
         purchases = publish(context, SnapshotTable.PURCHASES, _purchases(prepared), {"prepared": prefix})
+        with postgres.transaction(context.postgres) as cursor:
+            disliked = dislikes(cursor, context.dataset)
+            unliked = publish(context, SnapshotTable.DISLIKES, disliked, {"prepared": prefix})
     profile = prepared.profile
     rejected = sum(sum(reasons.values()) for reasons in profile["rejected"].values())
     return StepSummary(
@@ -42,6 +46,7 @@ def prepare_dataset(context: RunContext) -> StepSummary:
             "rejected": rejected,
             "item_states_changed": changed,
             "users_with_purchases": purchases.keys,
+            "users_with_dislikes": unliked.keys,
         },
         metrics={f"share_{name}": share for name, share in profile["shares"].items()},
         notes={"now": profile["now"], "rejected_by_reason": profile["rejected"]},

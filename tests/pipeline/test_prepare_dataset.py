@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from raw_rows import write_rows
+from raw_rows import collect, write_rows
 
 from recsys.dataset.prepared import CATEGORIES, EVENTS, FILES, ITEM_HISTORY, ITEMS, PreparedDataset
 from recsys.errors import BadInputError, ConfigurationError, NotReadyError
@@ -115,7 +115,7 @@ def test_an_impossible_now_is_refused(context: RunContext, now: str, error: type
 
 def test_a_dataset_without_usable_events_says_why(context: RunContext) -> None:
     settings = context.settings.model_copy(update={"event_weights": {"wink": 1.0}})
-    with pytest.raises(BadInputError, match=r"unknown_event_type': 6"):
+    with pytest.raises(BadInputError, match=r"no_interest': 6"):
         run_step(Step.PREPARE_DATASET, replace(context, settings=settings))
 
 
@@ -133,6 +133,34 @@ def test_purchases_and_stock_reach_the_service(context: RunContext) -> None:
     with postgres.transaction(context.postgres) as cursor:
         cursor.execute("select item_id, is_available from recs.item_state where dataset = 'shop' order by 1")
         assert cursor.fetchall() == [("a", True), ("b", False), ("unknown", True)]
+
+
+def test_dislikes_reach_the_service_and_no_model(context: RunContext, tmp_path: Path) -> None:
+    said = [
+        ("dislike", "a", None),
+        ("dislike", "b", None),
+        ("like", "a", None),
+        ("rating", "c", 1.0),
+        ("rating", "d", 5.0),
+        ("rating", "e", 3.0),
+        ("remove_from_cart", "f", None),
+        ("impression", "g", None),
+        ("click", "g", None),
+        ("detail_leave", "g", 30.0),
+    ]
+    for at, (kind, item, value) in enumerate(said):
+        event = {"event_type": kind, "item_id": item, "value": value, "session_id": "s"}
+        collect(context.postgres, "shop", event_id=f"{at}", timestamp_ms=at, **event)
+    dataset = prepared(context, tmp_path)
+    learned = dataset.events().filter(user_id="session:s").collect()
+    assert learned.select("item_id", "event_type", "rating").rows() == [
+        ("a", "like", 3.0),
+        ("d", "like", 3.0),
+        ("e", "rating", 1.0),
+    ]
+    assert dataset.profile["rejected"]["events"] == {"duplicate": 1, "no_interest": 5}
+    (disliked,) = read_active(context, SnapshotTable.DISLIKES)
+    assert disliked.select("key", "item_id").rows() == [("session:s", "c"), ("session:s", "b")]
 
 
 def test_the_same_run_again_replaces_its_own_files(context: RunContext) -> None:
