@@ -13,6 +13,7 @@ import psutil
 from fastapi import FastAPI
 from prometheus_client import Counter, Gauge, Histogram, multiprocess
 from prometheus_fastapi_instrumentator import Instrumentator
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -69,7 +70,13 @@ MEMORY = Gauge("recsys_process_resident_memory_bytes", "Resident memory of all w
 def install(app: FastAPI) -> None:
     """Time every request and expose `/metrics`."""
     app.add_middleware(RequestTimer)
-    Instrumentator().expose(app, tags=["health"], summary="Prometheus metrics", operation_id="metrics")
+    Instrumentator().expose(
+        app,
+        tags=["health"],
+        summary="Prometheus metrics",
+        operation_id="metrics",
+        response_class=PlainTextResponse,
+    )
 
 
 class RequestTimer:

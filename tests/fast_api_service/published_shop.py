@@ -1,13 +1,18 @@
 """A small shop in service: who gets which list is plain from the item ids."""
 
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import polars as pl
 
 from recsys.pipeline.context import RunContext
 from recsys.publishing.versions import publish
 from recsys.schema import Columns, PublishedTable, Reason, RecommendationTable, SnapshotTable
-from recsys.settings import MlflowSettings, PipelineSettings, PostgresSettings
+from recsys.settings import MlflowSettings, ObjectStoreSettings, PipelineSettings, PostgresSettings
 from recsys.storage import postgres
 from recsys.storage.object_store import ObjectStore
+from tests.conftest import execute
 
 POPULAR = [f"d{number}" for number in range(12)]
 RANKED = [f"r{number}" for number in range(8)]
@@ -16,6 +21,20 @@ SHOES = ["s0", "s1", "s2"]
 CATALOGUE = [*POPULAR, *RANKED, *PERSONALIZED, *SHOES, *(f"x{number}" for number in range(120))]
 UNAVAILABLE = ["r1", "d1", "x5"]
 BOUGHT_BY_ANNA = ["r0", "d0"]
+
+
+@contextmanager
+def published(server: PostgresSettings, s3: ObjectStoreSettings) -> Iterator[RunContext]:
+    """The shop with all its lists, in a database and a bucket of its own."""
+    name = f"service_{secrets.token_hex(6)}"
+    admin = server.model_copy(update={"database": "postgres"})
+    execute(admin, f"create database {name} template template_recsys")
+    store = ObjectStore(s3.model_copy(update={"bucket": f"service-{secrets.token_hex(6)}"}))
+    store.wait(print)
+    run = context(admin.model_copy(update={"database": name}), store)
+    publish_all(run)
+    yield run
+    execute(admin, f"drop database {name} with (force)")
 
 
 def context(database: PostgresSettings, store: ObjectStore) -> RunContext:
