@@ -1,0 +1,132 @@
+"""The rules in force at one placement, ready for requests: what they do to an item is worked out once.
+
+Fifty rules times fifty items would cost a request more than all the rest. So an item's effect is kept until a rule, a
+time window or a fact of the item changes, and a request looks it up as it looks up anything else.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, TypeVar
+
+from recsys.placements.categories import CategoryTree
+from recsys.placements.rules import Action, Rule
+from recsys.publishing.item_facts import Facts
+
+# How far down an item moves (up, when below 0). No move comes near the second.
+Effect = int
+NONE: Final = 0
+EXCLUDED: Final = 1_000_000
+_MOST_EFFECTS = 50_000
+
+Pick = TypeVar("Pick", bound=tuple[Any, ...])  # an item's id, and whatever else a caller knows of it
+
+
+class Effects(dict[str, Effect]):
+    """Effect by item id, worked out when first looked up; bounded."""
+
+    def __init__(self, work_out: Callable[[str], Effect]) -> None:
+        super().__init__()
+        self._work_out = work_out
+
+    def __missing__(self, item_id: str) -> Effect:
+        if len(self) >= _MOST_EFFECTS:
+            self.clear()
+        effect = self[item_id] = self._work_out(item_id)
+        return effect
+
+
+class RuleSet:
+    """What the rules of one placement do.
+
+    Attributes:
+        effects: by item id.
+        pins: rank (from 1) → item id, in order of rank; items that other rules exclude are not among them.
+        lookahead: how many items beyond an answer's end may still come into it.
+    """
+
+    def __init__(self, rules: Iterable[Rule], lookup: Callable[[str], Facts | None], tree: CategoryTree) -> None:
+        """`rules` are those in force; `lookup` gives an item's facts."""
+        self._lookup, self._tree = lookup, tree
+        self._rules = list(rules)
+        self._excludes = self._of(Action.EXCLUDE)
+        self._includes = self._of(Action.INCLUDE_ONLY)
+        self._moves = [
+            (rule, -rule.places if rule.action is Action.BOOST else rule.places)
+            for rule in self._rules
+            if rule.places is not None
+        ]
+        steps = [step for _, step in self._moves]
+        self.lookahead = max(0, *steps, 0) - min(0, *steps, 0)
+        self.effects = Effects(self._effect)
+        self.pins: dict[int, str] = {}
+        self.pinned: frozenset[str] = frozenset()
+        self.forget(None)
+
+    def __bool__(self) -> bool:
+        return bool(self._rules)
+
+    @property
+    def narrows(self) -> bool:
+        """Whether only some items may be shown at all."""
+        return bool(self._includes)
+
+    def forget(self, item_ids: Iterable[str] | None) -> None:
+        """The facts of these items changed; None: of any."""
+        if item_ids is None:
+            self.effects.clear()
+        else:
+            for item_id in item_ids:
+                self.effects.pop(item_id, None)
+        self.pins = {}
+        for rule in sorted(self._of(Action.PIN), key=lambda rule: rule.position or 0):
+            [item_id] = rule.conditions.item_ids
+            # Contradictory rules are refused, but may come to meet: the first rank counts, and an exclusion.
+            if item_id not in self.pins.values() and self._holds(rule, item_id) and self.effects[item_id] != EXCLUDED:
+                self.pins.setdefault(rule.position or 0, item_id)
+        self.pinned = frozenset(self.pins.values())
+
+    def arrange(self, picks: Sequence[Pick], limit: int, pinned: Sequence[tuple[int, Pick]] = ()) -> list[Pick]:
+        """The first `limit` picks as the rules want them.
+
+        Args:
+            picks: best first, different items, none excluded; `lookahead` more of them than `limit`, if there are.
+            pinned: rank and pick of the pins that may be shown, in order of rank.
+        """
+        if self._moves:
+            effects = self.effects
+            # Half a place, so that an item moved to another's place comes before it, or after it, when moved down.
+            moved = [
+                (place + step + (step > 0) - 0.5 if (step := effects[pick[0]]) else place, place)
+                for place, pick in enumerate(picks)
+            ]
+            moved.sort()
+            picks = [picks[place] for _, place in moved]
+        return with_pins(picks, limit, pinned) if pinned else list(picks[:limit])
+
+    def _of(self, action: Action) -> list[Rule]:
+        return [rule for rule in self._rules if rule.action is action]
+
+    def _holds(self, rule: Rule, item_id: str) -> bool:
+        return rule.conditions.hold(item_id, self._lookup(item_id), self._tree)
+
+    def _effect(self, item_id: str) -> Effect:
+        facts, tree = self._lookup(item_id), self._tree
+        if any(rule.conditions.hold(item_id, facts, tree) for rule in self._excludes):
+            return EXCLUDED
+        if self._includes and not any(rule.conditions.hold(item_id, facts, tree) for rule in self._includes):
+            return EXCLUDED
+        steps = [step for rule, step in self._moves if rule.conditions.hold(item_id, facts, tree)]
+        return min(0, *steps, 0) + max(0, *steps, 0)
+
+
+def with_pins(picks: Sequence[Pick], limit: int, pinned: Sequence[tuple[int, Pick]]) -> list[Pick]:
+    """Picks with each pinned one at its rank, as far as the answer is long enough to have this rank.
+
+    A pin beyond the last item of a short answer fills it up; a pin beyond `limit` belongs to a longer answer.
+    """
+    items = {pick[0] for _, pick in pinned}
+    others = [pick for pick in picks if pick[0] not in items]
+    within = [(rank, pick) for rank, pick in pinned if rank <= limit]
+    length = min(limit, len(others) + len(within))
+    at = {rank: pick for rank, pick in within if rank <= length}
+    rest = iter([*others, *(pick for rank, pick in within if rank > length)])
+    return [at.get(rank) or next(rest) for rank in range(1, length + 1)]
