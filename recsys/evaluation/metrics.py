@@ -6,6 +6,7 @@ precision is hits / k, recall hits / R, NDCG (Järvelin and Kekäläinen 2002) i
 is the sum of precision at each hit's place over min(R, k), MRR the reciprocal place of the first hit.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -14,6 +15,7 @@ import polars as pl
 
 from recsys.errors import BadInputError, ConfigurationError
 from recsys.evaluation.ties import worst_hits
+from recsys.models.sums import exact_sum
 from recsys.schema import Columns
 
 METRICS = ("precision", "recall", "hit_rate", "ndcg", "map", "mrr")
@@ -39,7 +41,7 @@ class Evaluation:
     @classmethod
     def of(cls, per_user: pl.DataFrame) -> Self:
         """The means of what was found user by user."""
-        means = {name: float(per_user[name].mean() or 0.0) for name in per_user.columns[1:]}  # type: ignore[arg-type]
+        means = {name: math.fsum(per_user[name]) / max(per_user.height, 1) for name in per_user.columns[1:]}
         return cls(per_user.height, means, per_user)
 
 
@@ -93,8 +95,8 @@ def _values(hits: pl.DataFrame, relevant: pl.DataFrame, metric: str, k: int) -> 
         .group_by(Columns.USER)
         .agg(
             hits=pl.len(),
-            gain=(1.0 / (rank + 1.0).log(2)).sum(),
-            precisions=(pl.col("hit") / rank).sum(),
+            gain=exact_sum(1.0 / (rank + 1.0).log(2)),
+            precisions=exact_sum(pl.col("hit") / rank),
             first=(1.0 / rank).max(),
         )
     )

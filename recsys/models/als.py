@@ -21,6 +21,7 @@ from recsys.models.base import NEIGHBOURS, RECOMMENDATIONS, Recommender, check_i
 from recsys.models.id_map import UNKNOWN, IdMap
 from recsys.models.inner_product import EMPTY, Catalogue
 from recsys.models.matrices import known_codes, matrix, pair_matrix, ranked_frame, unit_rows
+from recsys.models.sums import exact_sum
 from recsys.schema import Columns
 from recsys.settings import AlsSettings
 
@@ -164,7 +165,7 @@ class Als(Recommender):
             item=pl.Series(items.codes(frame[Columns.ITEM])),
             weight=weight,
         )
-        pairs = coded.filter(pl.col("item") != UNKNOWN).group_by("user", "item").agg(pl.col("weight").sum())
+        pairs = coded.filter(pl.col("item") != UNKNOWN).group_by("user", "item").agg(exact_sum(pl.col("weight")))
         return pairs.with_columns(pl.col("weight").log1p().cast(pl.Float32)).sort("user", "item")
 
 

@@ -14,6 +14,7 @@ import polars as pl
 
 from recsys.errors import BadInputError
 from recsys.models.base import NEIGHBOURS, RECOMMENDATIONS, Recommender, check_interactions
+from recsys.models.sums import exact_sum
 from recsys.schema import Columns
 
 # Steps of the search: each weight times each of these, again until none is better.
@@ -170,8 +171,8 @@ def weighted_sum(
         rows.select(key, item, (pl.col("share").cast(pl.Float64) * weights[name]).alias(Columns.SCORE))
         for name, rows in lists.items()
     ]
-    # Sums of the same numbers in another order differ in their last bits, which must not decide between items.
-    total = pl.col(Columns.SCORE).sum().round_sig_figs(6)
+    # A part scores a user with others or alone alike, but for the last digits, which must not decide between items.
+    total = exact_sum(pl.col(Columns.SCORE)).round_sig_figs(6)
     best = pl.concat(weighted).group_by(key, item).agg(total).filter(pl.col(Columns.SCORE) > 0)
     best = best.sort(key, Columns.SCORE, item, descending=[False, True, False])
     rank = pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).over(key)

@@ -7,6 +7,7 @@ import polars as pl
 
 from recsys.models.base import check_interactions
 from recsys.models.same_for_all import SameForAll
+from recsys.models.sums import exact_sum
 from recsys.schema import Columns
 
 
@@ -19,8 +20,7 @@ def popularity(events: pl.LazyFrame, *, now: datetime, half_life_days: float) ->
     weight = pl.col(Columns.RATING).cast(pl.Float64) * 0.5**half_lives
     return (
         events.group_by(Columns.ITEM)
-        # Sums of the same numbers in another order differ in their last bits, which must not decide between items.
-        .agg(weight.sum().round_sig_figs(9).alias(Columns.SCORE))
+        .agg(exact_sum(weight).alias(Columns.SCORE))
         .sort(Columns.SCORE, Columns.ITEM, descending=[True, False])
         .collect(engine="streaming")
     )

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from recsys.models.id_map import UNKNOWN, IdMap
+from recsys.models.sums import exact_mean, exact_sum
 from recsys.ranking.candidates import pair_codes
 from recsys.schema import Columns, EventType
 
@@ -53,7 +54,7 @@ class ItemFacts:
             item_age_days=pl.max_horizontal("age_days", "known_days"),
             item_idle_days="idle_days",
             item_price=pl.coalesce(Columns.PRICE, "event_price"),
-            category_weight=weights[long].sum().over(Columns.CATEGORY).log1p(),
+            category_weight=exact_sum(weights[long]).over(Columns.CATEGORY).log1p(),
         )
         self.columns = {column.name: _floats(column) for column in features}
 
@@ -115,9 +116,9 @@ class ChunkFacts:
 
     def of_pairs(self, users: np.ndarray, items: np.ndarray) -> dict[str, np.ndarray]:
         """Features of what users had to do with items, with their categories and their parents."""
-        total = pl.col(Columns.RATING).sum()
+        total = exact_sum(pl.col(Columns.RATING))
         category, parent = self._facts.categories[:, items]
-        usual = self._look_up(["user"], [users], usual=pl.col("price").log1p().mean())["usual"]
+        usual = self._look_up(["user"], [users], usual=exact_mean(pl.col("price").log1p()))["usual"]
         return {
             **self._look_up(
                 ["user", "item"],
@@ -169,13 +170,13 @@ def _activity(events: pl.DataFrame, now: datetime) -> pl.DataFrame:
         events.with_columns(days=_age(now))
         .group_by(Columns.ITEM)
         .agg(
-            *(rating.filter(pl.col("days") < days).sum().alias(f"weight_{days}d") for days in WINDOWS_DAYS),
+            *(exact_sum(rating.filter(pl.col("days") < days)).alias(f"weight_{days}d") for days in WINDOWS_DAYS),
             events=pl.len(),
             users=pl.col(Columns.USER).n_unique(),
             purchases=(pl.col(Columns.EVENT_TYPE) == EventType.PURCHASE).sum(),
             age_days=pl.col("days").max(),
             idle_days=pl.col("days").min(),
-            event_price=pl.col(Columns.PRICE).mean(),
+            event_price=exact_mean(pl.col(Columns.PRICE)),
         )
     )
 

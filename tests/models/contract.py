@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -27,6 +28,12 @@ SHOP = interactions(
     [(f"a{n}", f"x{(n + step) % 6}", 9 - step) for n in range(12) for step in range(4)]
     + [(f"b{n}", f"y{(n + step) % 6}", 9 - step) for n in range(12) for step in range(4)]
     + [("single", "x1", 3)]
+)
+# The same with many events at odd moments, whose weights add up to sums that depend on their order.
+_ODD = np.random.default_rng(0)
+BUSY_SHOP = pl.concat([SHOP] * 30).with_columns(
+    timestamp=NOW - pl.duration(milliseconds=pl.Series(_ODD.integers(0, 10**10, 30 * SHOP.height))),
+    rating=pl.Series(_ODD.random(30 * SHOP.height, np.float32)),
 )
 ITEMS = sorted(SHOP["item_id"].unique())
 
@@ -110,9 +117,13 @@ def new_ids_never_break_it(make: Make, folder: Path) -> None:
 
 
 def the_same_data_give_the_same_model(make: Make, folder: Path) -> None:
-    shuffled = SHOP.sample(fraction=1, shuffle=True, seed=3)
-    for model in (fitted(make), make().fit(shuffled, now=NOW)):
-        assert_frame_equal(model.recommend(SHOP, 5), fitted(make).recommend(SHOP, 5), abs_tol=1e-5)
+    """To the last bit, in whatever order the events come and on however many threads they are added."""
+    model = make().fit(BUSY_SHOP, now=NOW)
+    for seed in range(3):
+        shuffled = BUSY_SHOP.sample(fraction=1, shuffle=True, seed=seed)
+        again = make().fit(shuffled, now=NOW)
+        assert again.recommend(shuffled, 5).equals(model.recommend(BUSY_SHOP, 5))
+        assert again.similar(ITEMS, 5).equals(model.similar(ITEMS, 5))
 
 
 def nothing_works_before_fit(make: Make, folder: Path) -> None:
