@@ -32,7 +32,8 @@ def evaluate(
         Path | None, typer.Option(help="Folder with the dataset's files, or with a folder of its name.")
     ] = None,
     models: Annotated[
-        str, typer.Option(help="Names, separated by commas; an unknown one lists all.")
+        str,
+        typer.Option(help="Names, separated by commas; an unknown one lists all. Of shops also ranked and candidates."),
     ] = "popularity,item_to_item,als",
     k: Annotated[str, typer.Option("--k", help="Cutoffs, separated by commas.")] = "10,20",
     protocol: Annotated[
@@ -60,6 +61,7 @@ def evaluate(
     from recsys.evaluation.datasets import known
     from recsys.evaluation.protocols.base import Side
     from recsys.evaluation.protocols.known import choose
+    from recsys.ranking.ranked_list import RANKED_LISTS, make_ranked
 
     cutoffs, parameters = _cutoffs(k), _parameters(param or [])
     shown = metric or f"ndcg@{cutoffs[0]}"
@@ -67,13 +69,18 @@ def evaluate(
         raise BadInputError(
             f"--metric {shown!r} is not measured.", remedy=f"The metrics are: {', '.join(metric_names(cutoffs))}."
         )
-    chosen = made([name.strip() for name in models.split(",") if name.strip()], parameters)
+    names = [name.strip() for name in models.split(",") if name.strip()]
+    ranked = [name for name in names if name in RANKED_LISTS]
+    others = [name for name in names if name not in ranked]
+    rest = {name: given for name, given in parameters.items() if name not in ranked}
+    chosen = made(others, rest) if others or rest or not ranked else {}
     with progress() as say:
         say("Reading the data")
         content = _current() if dataset == CURRENT else known.read(dataset, data)
+        chosen |= {name: make_ranked(name, content, **parameters.get(name, {})) for name in ranked}
         report = compare(
             content,
-            chosen,
+            {name: chosen[name] for name in names},
             cutoffs,
             protocol=choose(content, protocol, window_days),
             side=Side.VALIDATION if validation else Side.TEST,

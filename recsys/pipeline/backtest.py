@@ -15,14 +15,13 @@ import polars as pl
 from recsys.evaluation.bootstrap import Bootstrap, interval
 from recsys.evaluation.protocols.time_window import window_start, with_items
 from recsys.models.id_map import IdMap
-from recsys.pipeline.train_ranker import past_replays, replay
 from recsys.ranking.candidates import SOURCES, best_of_each
 from recsys.ranking.comparison import CANDIDATES, CEILING, compare
 from recsys.ranking.examples import examples
 from recsys.ranking.facts import UserFacts
 from recsys.ranking.order import ListOrder
 from recsys.ranking.ranker import Ranker
-from recsys.ranking.replay import Replay, Shop
+from recsys.ranking.replay import Replay, Shop, past_replays
 from recsys.ranking.scenes import scenes
 from recsys.schema import Columns
 from recsys.settings import PipelineSettings, RankerSettings
@@ -68,7 +67,7 @@ def backtest(shop: Shop, now: datetime, settings: PipelineSettings, windows: int
     for start, end in _windows(shop, now, settings.gate.window_days, windows, skip):
         rows = examples(past_replays(shop, start, settings), settings.ranker)
         ranker = Ranker(settings.ranker).fit(rows.features, rows.matrix, rows.labels, rows.weights)
-        at = replay(shop, start, end, settings, settings.gate.max_users)
+        at = Replay.of(shop, start, end, settings, settings.gate.max_users)
         results = compare({RANKED: ranker}, at, METRICS)
         at.settings = plain.ranker
         results[BY_SCORE] = compare({RANKED: ranker}, at, METRICS)[RANKED]

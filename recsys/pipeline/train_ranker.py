@@ -6,17 +6,13 @@ sources and features made anew as of its own start.
 """
 
 import logging
-from collections.abc import Iterator
 from datetime import datetime
-
-import polars as pl
 
 from recsys.dataset.prepared import PreparedDataset
 from recsys.errors import IntegrityError, NotReadyError
 from recsys.evaluation.gate import decide
 from recsys.evaluation.metrics import REPORTED, Evaluation
 from recsys.evaluation.protocols.time_window import window_start
-from recsys.models.als import Als
 from recsys.models.registry import ModelRegistry, ModelVersion
 from recsys.pipeline.context import RunContext, StepSummary
 from recsys.pipeline.gated import conclude
@@ -25,10 +21,9 @@ from recsys.ranking.candidates import SOURCES
 from recsys.ranking.comparison import CANDIDATES, CEILING, compare
 from recsys.ranking.examples import examples
 from recsys.ranking.ranker import Ranker
-from recsys.ranking.replay import Replay, Shop
+from recsys.ranking.replay import Replay, Shop, past_replays
 from recsys.ranking.shap import shap_plot
 from recsys.schema import Columns, Step
-from recsys.settings import PipelineSettings
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +51,7 @@ def train_ranker(context: RunContext) -> StepSummary:
         champion = registry.find(Ranker.name)
         rival = _load_comparable(registry, champion, rows.features, cut) if champion else None
         rankers = {"challenger": ranker} | ({"champion": rival} if rival else {})
-        results = compare(rankers, replay(shop, cut, now, settings, gate.max_users), (gate.metric, *REPORTED))
+        results = compare(rankers, Replay.of(shop, cut, now, settings, gate.max_users), (gate.metric, *REPORTED))
         decision = decide(results["challenger"], results.get("champion"), gate)
         trained = run.register({MODEL: ranker}, {_TRAINED_UNTIL: cut.isoformat()})
         metrics = _metrics(results, gate.metric) | decision.numbers()
@@ -91,22 +86,6 @@ def load_shop(prepared: PreparedDataset) -> Shop:
         prepared.item_history().collect(),
         prepared.categories().select(Columns.CATEGORY, "parent_id").collect(),
     )
-
-
-def past_replays(shop: Shop, end: datetime, settings: PipelineSettings) -> Iterator[Replay]:
-    """Target windows that follow one another, the newest first, as far back as there is something to learn from."""
-    for _ in range(settings.ranker.windows):
-        before = shop.events.filter(pl.col(Columns.TIMESTAMP) <= end)
-        start = window_start(before, end, settings.ranker.target_days)
-        yield replay(shop, start, end, settings, settings.ranker.max_train_users)
-        end = start
-
-
-def replay(shop: Shop, start: datetime, end: datetime, settings: PipelineSettings, max_users: int) -> Replay:
-    """What was known at `start` and what users did until `end`, with an ALS model fitted as of then."""
-    past = shop.events.filter(pl.col(Columns.TIMESTAMP) <= start)
-    als = Als(settings.train_als).fit(past, now=start)
-    return Replay(shop, als, settings, start=start, end=end, max_users=max_users)
 
 
 def _load_comparable(

@@ -49,7 +49,8 @@ class ListOrder:
             best, worth = best[order], worth[order]
         if self._settings.discovery:
             best, worth = self._discover(candidates.users[best], candidates.items[best], ranks, best, worth)
-        return best, ranks, _never_rising(worth, ranks)
+        # A place is worth what the items of the list are worth, best first, whichever of them it shows.
+        return best, ranks, worth[order_within(candidates.users[best], worth)]
 
     def _place_in_category(self, candidates: Candidates, best: np.ndarray) -> np.ndarray:
         """How many better items of the same category the same user has; 0 where no category is known."""
@@ -80,12 +81,3 @@ class ListOrder:
             np.add.at(self._shown, items[chosen], 1)
         order = np.argsort((users.astype(np.int64) << 32) | key, kind="stable")
         return best[order], worth[order]
-
-
-def _never_rising(worth: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """Scores of lists whose order is no longer that of the scores: each at most the one before it."""
-    row, column = np.cumsum(ranks == 1) - 1, ranks.astype(np.int64) - 1
-    lists = np.full((int((ranks == 1).sum()), int(ranks.max(initial=1))), np.inf, np.float32)
-    lists[row, column] = worth
-    lowest: np.ndarray = np.minimum.accumulate(lists, axis=1)[row, column]
-    return lowest

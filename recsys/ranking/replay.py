@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 import polars as pl
 
-from recsys.evaluation.protocols.time_window import split_by_time
+from recsys.evaluation.protocols.time_window import split_by_time, window_start
 from recsys.models.als import Als
 from recsys.models.id_map import IdMap
 from recsys.ranking.facts import ItemFacts, UserFacts
@@ -61,6 +62,22 @@ class Replay:
         self._facts = UserFacts(shop.events, self.users, self.items)
         self.source = PastLists(shop.events, self.items, als, settings)
 
+    @classmethod
+    def of(cls, shop: Shop, start: datetime, end: datetime, settings: PipelineSettings, max_users: int) -> Self:
+        """With an ALS model fitted as of `start`."""
+        past = shop.events.filter(pl.col(Columns.TIMESTAMP) <= start)
+        als = Als(settings.train_als).fit(past, now=start)
+        return cls(shop, als, settings, start=start, end=end, max_users=max_users)
+
     def scenes(self) -> Iterator[Scene]:
         """Everyone's candidates with their features."""
         return scenes(self.items, self._facts, self.source, self.settings)
+
+
+def past_replays(shop: Shop, end: datetime, settings: PipelineSettings) -> Iterator[Replay]:
+    """Target windows that follow one another, the newest first, as far back as there is something to learn from."""
+    for _ in range(settings.ranker.windows):
+        before = shop.events.filter(pl.col(Columns.TIMESTAMP) <= end)
+        start = window_start(before, end, settings.ranker.target_days)
+        yield Replay.of(shop, start, end, settings, settings.ranker.max_train_users)
+        end = start

@@ -45,7 +45,10 @@ class PastLists:
 
     def lists(self, user_ids: pl.Series) -> Lists:
         """See `ListSource`."""
-        histories = self._past.join(user_ids.alias(Columns.USER).to_frame(), on=Columns.USER, how="semi")
+        return self.of(self._past.join(user_ids.alias(Columns.USER).to_frame(), on=Columns.USER, how="semi"))
+
+    def of(self, histories: pl.DataFrame) -> Lists:
+        """The lists of whoever did this, known or not; columns as those of prepared events."""
         size = self._settings.ranker.candidates_per_source
         found = {}
         for table, model, step in (

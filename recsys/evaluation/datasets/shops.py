@@ -25,7 +25,15 @@ from recsys.storage.workspace import workspace
 SIMULATED = Sizes(users=10_000, items=2_000, events=200_000, days=120, property_rows=40_000)
 SIMULATED_END = datetime(2026, 1, 1, tzinfo=UTC)
 
-_COLUMNS = (Columns.USER, Columns.ITEM, Columns.TIMESTAMP, Columns.RATING, Columns.EVENT_TYPE, Columns.SESSION)
+_COLUMNS = (
+    Columns.USER,
+    Columns.ITEM,
+    Columns.TIMESTAMP,
+    Columns.RATING,
+    Columns.EVENT_TYPE,
+    Columns.PRICE,
+    Columns.SESSION,
+)
 
 
 def retailrocket(folder: Path) -> EvaluationData:
