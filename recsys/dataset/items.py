@@ -45,9 +45,10 @@ class ItemCollector:
         self._history.write_table(history.to_arrow(compat_level=pl.CompatLevel.oldest()))
         self._states.append(history.drop(Columns.TIMESTAMP).unique(Columns.ITEM, keep="last"))
         latest = known.drop(Columns.TIMESTAMP_MS).unique([Columns.ITEM, "property"], keep="last", maintain_order=True)
+        latest = latest.with_columns(pl.col("value").replace("", None))
         latest.write_parquet(self._parts / f"{self._described:012}.parquet", compression="lz4")
         self._described += latest[Columns.ITEM].n_unique()
-        self._items_with.update(dict(latest["property"].value_counts().iter_rows()))
+        self._items_with.update(dict(latest.drop_nulls("value")["property"].value_counts().iter_rows()))
 
     def _changes(self, known: pl.DataFrame) -> pl.DataFrame:
         """The full known state of an item after each change of its category, availability or price."""
@@ -56,16 +57,24 @@ class ItemCollector:
         said = known.filter(named.is_in([str(Property.CATEGORY), str(Property.AVAILABLE), str(Property.PRICE)])).select(
             Columns.ITEM,
             pl.from_epoch(Columns.TIMESTAMP_MS, "ms").cast(TIMESTAMP).alias(Columns.TIMESTAMP),
-            pl.when((named == Property.CATEGORY) & (value != "")).then(value).alias(Columns.CATEGORY),
+            pl.when(named == Property.CATEGORY).then(value).alias(Columns.CATEGORY),
             pl.when(named == Property.AVAILABLE)
             .then(value.replace_strict({"1": True, "0": False}, default=None, return_dtype=pl.Boolean))
             .alias(Columns.IS_AVAILABLE),
-            pl.when((named == Property.PRICE) & price.is_finite() & (price >= 0)).then(price).alias(Columns.PRICE),
+            pl.when((named == Property.PRICE) & price.is_finite() & (price >= 0))
+            .then(price)
+            .when((named == Property.PRICE) & (value == ""))
+            .then(float("nan"))
+            .alias(Columns.PRICE),
         )
         unusable = said.select(pl.all_horizontal(pl.col(_STATE).is_null()).sum()).item()
         if unusable:
             self.rejected["unusable_value"] += unusable
-        state = said.with_columns(pl.col(_STATE).forward_fill().over(Columns.ITEM))
+        state = said.with_columns(pl.col(_STATE).forward_fill().over(Columns.ITEM)).with_columns(
+            # An empty value took back what had been said before.
+            pl.col(Columns.CATEGORY).replace("", None),
+            pl.col(Columns.PRICE).fill_nan(None),
+        )
         # Of several statements about one moment the last row knows them all.
         state = state.unique([Columns.ITEM, Columns.TIMESTAMP], keep="last", maintain_order=True)
         changed = pl.any_horizontal(

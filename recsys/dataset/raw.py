@@ -53,15 +53,24 @@ select * from (
 ) as all_events
 order by user_id collate "C", timestamp_ms, item_id collate "C", event_type, order_id, price, quantity, session_id
 """
-# Of two statements about the same moment the one loaded later counts.
+# Of two statements about the same moment the one loaded later counts, and what the API was told more than any load.
 _PROPERTIES = """
-select item_id, timestamp_ms, property, value from raw.item_properties where load_id = any(%(item_properties)s)
-order by item_id collate "C", timestamp_ms, load_id, property collate "C", value
+select item_id, timestamp_ms, property, value from (
+    select item_id, timestamp_ms, property, value, load_id as place
+    from raw.item_properties where load_id = any(%(item_properties)s)
+    union all
+    select item_id, timestamp_ms, property, value, (1::bigint << 62) + change_id
+    from raw.collected_item_properties where dataset = %(dataset)s
+) as all_properties
+order by item_id collate "C", timestamp_ms, place, property collate "C", value
 """
 _TREE = """
-select distinct on (category_id collate "C") category_id, parent_id
-from raw.category_tree where load_id = any(%(category_tree)s)
-order by category_id collate "C", load_id desc, parent_id
+select distinct on (category_id collate "C") category_id, parent_id from (
+    select category_id, parent_id, load_id as place from raw.category_tree where load_id = any(%(category_tree)s)
+    union all
+    select category_id, parent_id, 1::bigint << 62 from shop.categories where dataset = %(dataset)s
+) as all_categories
+order by category_id collate "C", place desc, parent_id
 """
 _NEWEST_EVENT = """
 select max(newest) from (

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from recsys.dataset.dislikes import dislikes
-from recsys.dataset.item_state import update_item_state
+from recsys.dataset.item_state import item_facts, update_item_state
 from recsys.dataset.preparation import write_prepared
 from recsys.dataset.prepared import PreparedDataset
 from recsys.dataset.raw import RawDataset
@@ -29,9 +29,8 @@ def prepare_dataset(context: RunContext) -> StepSummary:
     with context.workspace() as folder:
         prepared = _write_files(context, folder)
         prepared.upload(context.store, prefix)
-        items = prepared.items().select(Columns.ITEM, Columns.CATEGORY, Columns.IS_AVAILABLE, Columns.PRICE).collect()
         with postgres.transaction(context.postgres) as cursor:
-            changed = update_item_state(cursor, context.dataset, items)
+            changed = update_item_state(cursor, context.dataset, item_facts(prepared.items()))
         purchases = publish(context, SnapshotTable.PURCHASES, _purchases(prepared), {"prepared": prefix})
         with postgres.transaction(context.postgres) as cursor:
             disliked = dislikes(cursor, context.dataset)

@@ -88,3 +88,22 @@ def test_unusable_values_are_counted_and_leave_what_was_known(tmp_path: Path) ->
     collector, catalogue, _ = collect(tmp_path, rows)
     assert collector.rejected == {"unusable_value": 3}
     assert catalogue["price"].to_list() == [5.0]
+
+
+def test_an_empty_value_takes_back_what_was_said(tmp_path: Path) -> None:
+    rows = [
+        ("a", 1, "categoryid", "7"),
+        ("a", 1, "price", "5"),
+        ("a", 1, "color", "red"),
+        ("a", 2, "categoryid", ""),
+        ("a", 3, "price", ""),
+        ("a", 3, "color", ""),
+        ("b", 1, "color", "blue"),
+    ]
+    collector, catalogue, history = collect(tmp_path, rows)
+    assert history.select("category_id", "price").rows() == [("7", 5.0), (None, 5.0), (None, None)]
+    assert catalogue.select("category_id", "price", "property_color").rows() == [
+        (None, None, None),
+        (None, None, "blue"),
+    ]
+    assert not collector.rejected

@@ -63,6 +63,23 @@ def test_a_later_load_wins_in_the_category_tree(database: PostgresSettings) -> N
     assert tree.sort("category_id").rows() == [("1", None), ("2", "3")]
 
 
+def test_products_and_categories_of_the_api_come_after_what_was_loaded(database: PostgresSettings) -> None:
+    write_rows(database, "shop", RawTable.ITEM_PROPERTIES, [(0, "a", "price", "1"), (0, "b", "price", "2")])
+    write_rows(database, "shop", RawTable.CATEGORY_TREE, [("tea", None), ("mugs", None)])
+    with postgres.transaction(database) as cursor:
+        cursor.execute("set local recsys.told_at_ms = '0'")
+        cursor.execute("insert into shop.categories (dataset, category_id, parent_id) values ('shop', 'tea', 'food')")
+        cursor.execute("insert into shop.products (dataset, product_id, price) values ('shop', 'a', 9)")
+        cursor.execute("update shop.products set price = 3")
+    chunks: list[pl.DataFrame] = []
+    with postgres.transaction(database) as cursor:
+        raw = RawDataset(cursor, "shop", 1_000)
+        raw.properties(chunks.append)
+        assert raw.category_tree().rows() == [("mugs", None), ("tea", "food")]
+    prices = chunks[0].filter(property="price")
+    assert prices.select("item_id", "value").rows() == [("a", "1"), ("a", "9"), ("a", "3"), ("b", "2")]
+
+
 def test_newest_event_up_to_a_limit(database: PostgresSettings) -> None:
     write_rows(database, "shop", RawTable.EVENTS, [(10, "a", "x", "view"), (99, "a", "x", "view")])
     collect(database, "shop", event_id="1", timestamp_ms=20, user_id="d", item_id="y", event_type="view")

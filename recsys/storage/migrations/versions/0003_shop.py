@@ -94,6 +94,7 @@ create trigger customer_touched before update on shop.customers for each row exe
 -- What products were when: step 1 reads it beside the loaded properties, so that features know only what was known.
 -- An empty value takes back what was said before.
 create table raw.collected_item_properties (
+    change_id    bigint generated always as identity primary key,
     dataset      text not null references raw.datasets on delete cascade,
     item_id      text not null,
     timestamp_ms bigint not null,
