@@ -22,6 +22,12 @@ def unique_id() -> str:
     `random` is seeded by the system for each process; these ids need to be unique, not secret.
     """
     bits = random.getrandbits(74)
-    milliseconds = f"{time.time_ns() // 1_000_000:012x}"
-    tail = f"{0x8000 | bits >> 60 & 0x3FFF:04x}-{bits & 0xFFFFFFFFFFFF:012x}"
-    return f"{milliseconds[:8]}-{milliseconds[8:]}-7{bits >> 48 & 0xFFF:03x}-{tail}"
+    milliseconds = time.time_ns() // 1_000_000
+    # One operation: several f-strings take twice the time, on every request's path.
+    return "%08x-%04x-7%03x-%04x-%012x" % (  # noqa: UP031
+        milliseconds >> 16,
+        milliseconds & 0xFFFF,
+        bits >> 48 & 0xFFF,
+        0x8000 | bits >> 60 & 0x3FFF,
+        bits & 0xFFFFFFFFFFFF,
+    )

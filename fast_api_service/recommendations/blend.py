@@ -9,31 +9,37 @@ from recsys.publishing.codec import RecommendationList
 Pick = tuple[str, float, str, str, str | None]
 
 
+def decoded(
+    found: RecommendationList, limit: int | None, source: str, reason: str, based_on: str | None = None
+) -> Iterator[Pick]:
+    """The first `limit` picks of a stored list, or all; its own reasons and `based_on` win over the ones given."""
+    return zip(
+        found.items(limit),
+        found.scores(limit) or repeat(0.0),
+        repeat(source),
+        found.reasons(limit) or repeat(reason),
+        found.based_on(limit) or repeat(based_on),
+        strict=False,
+    )
+
+
 def listed(
     found: RecommendationList | None, head: int, source: str, reason: str, based_on: str | None = None
 ) -> Iterable[Pick]:
-    """The picks of a stored list; its own reasons and `based_on` win over the ones given.
+    """The picks of a stored list.
 
     Args:
         head: how many are wanted in all likelihood; the rest is decoded only when it is asked for.
     """
     if found is None:
         return ()
-
-    def decoded(limit: int | None) -> Iterator[Pick]:
-        return zip(
-            found.items(limit),
-            found.scores(limit) or repeat(0.0),
-            repeat(source),
-            found.reasons(limit) or repeat(reason),
-            found.based_on(limit) or repeat(based_on),
-            strict=False,
-        )
+    if len(found) <= head:
+        return decoded(found, None, source, reason, based_on)
 
     def rest() -> Iterator[Pick]:
-        yield from islice(decoded(None), head, None)
+        yield from islice(decoded(found, None, source, reason, based_on), head, None)
 
-    return decoded(None) if len(found) <= head else chain(decoded(head), rest())
+    return chain(decoded(found, head, source, reason, based_on), rest())
 
 
 def visible(picks: Iterable[Pick], *hidden: Container[str]) -> Iterator[Pick]:

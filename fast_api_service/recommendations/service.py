@@ -7,7 +7,7 @@ import orjson
 
 from fast_api_service import metrics
 from fast_api_service.problems import ProblemError
-from fast_api_service.recommendations.blend import Pick, alternate, listed, take, visible
+from fast_api_service.recommendations.blend import Pick, alternate, decoded, listed, take, visible
 from fast_api_service.recommendations.online import online_picks
 from fast_api_service.schemas import unique_id
 from fast_api_service.state import ServiceState
@@ -45,6 +45,10 @@ class Recommender:
     def home(self, user_id: str | None, limit: int) -> bytes:
         """ranked → personalized → online → default; a reaction to events newer than the list is woven into it."""
         view = View(self.state, user_id, limit)
+        # Nearly all shoppers have a list and did nothing since: few steps for them, because in a busy worker each
+        # function called costs its time twice over (docs/decisions/service-hot-path.md).
+        if not view.history and (taken := view.whole(RANKED, FROM_RANKED)):
+            return self._written(view, HOME, taken, {FROM_RANKED[0]: limit}, None)
         picks = chain(view.stored(RANKED, FROM_RANKED), view.when_needed(PERSONALIZED, FROM_PERSONALIZED))
         if live := view.live(newer_than_lists=True):
             # What is hidden must not take a turn.
@@ -107,6 +111,12 @@ class Recommender:
             fallback = None
         elif fallback == "":
             fallback = "list_exhausted" if view.knows_the_user() else "unknown_user"
+        return self._written(view, placement, taken, shown, fallback)
+
+    def _written(
+        self, view: "View", placement: str, taken: list[Pick], shown: dict[str, int], fallback: str | None
+    ) -> bytes:
+        """Count the answer and write it down; `shown` is how many items each source gave."""
         degraded = self.state.degraded
         metrics.count(metrics.ANSWERS, (placement, taken[0][2] if taken else "none"))
         for source, items in shown.items():
@@ -147,10 +157,21 @@ class View:
         self.not_again: list[str] = []
         if user_id is not None:
             self.history = state.recent.user(self.snapshot.dataset or "", user_id)
-            self.not_again = self.history.purchased()
+            if self.history:
+                self.not_again = self.history.purchased()
             self.bought = self.snapshot.get(PURCHASES, user_id)
             if self.bought:
                 self.not_again = self.not_again + self.bought.items()
+
+    def whole(self, table: str, origin: tuple[str, str]) -> list[Pick]:
+        """An answer's worth of the user's list in a table; nothing when its beginning does not give that many."""
+        found = self._list(table)
+        if found is None:
+            return []
+        unavailable, not_again = self.state.stock.unavailable, self.not_again
+        picks = decoded(found, self.limit + SPARE, *origin)
+        taken = [pick for pick in picks if pick[0] not in unavailable and pick[0] not in not_again]
+        return taken[: self.limit] if len(taken) >= self.limit else []
 
     def stored(self, table: str, origin: tuple[str, str]) -> Iterable[Pick]:
         """The user's list in a table."""

@@ -84,6 +84,10 @@ class History:
         self._cart_at = self._disliked_at + disliked
         self._end = self._cart_at + cart
 
+    def __bool__(self) -> bool:
+        """Whether anything is kept."""
+        return bool(self._data)
+
     def events(self, limit: int | None = None) -> list[PastEvent]:
         """The newest `limit` events, newest first."""
         times, codes, items = self._decoded(self._count if limit is None else min(limit, self._count))
@@ -177,6 +181,9 @@ class History:
                 struct.pack(f"<{len(cart.since)}q", *cart.since.values()),
             )
         )
+
+
+NOTHING = History(b"")
 
 
 class _Standing:

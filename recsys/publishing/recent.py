@@ -22,7 +22,7 @@ import orjson
 
 from recsys.errors import UnavailableError
 from recsys.publishing.codec import SEPARATOR
-from recsys.publishing.history import FORMAT, History, RecentEvent
+from recsys.publishing.history import FORMAT, NOTHING, History, RecentEvent
 
 log = logging.getLogger(__name__)
 
@@ -107,10 +107,11 @@ class RecentStore:
     def _read(self, key: bytes) -> History:
         try:
             with self._env.begin(db=self._records) as txn:
-                return History(bytes(txn.get(key) or b""))
+                data = txn.get(key)
         except _DAMAGED as error:
             self._begin_anew(error)
-            return History(b"")
+            data = None
+        return History(bytes(data)) if data else NOTHING
 
     def _add(self, txn: lmdb.Transaction, by_key: dict[bytes, list[RecentEvent]]) -> None:
         minute = int(time.time() // 60)
