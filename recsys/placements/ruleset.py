@@ -102,6 +102,12 @@ class RuleSet:
             picks = [picks[place] for _, place in moved]
         return with_pins(picks, limit, pinned) if pinned else list(picks[:limit])
 
+    def lets_in(self, item_id: str, facts: Facts | None) -> bool:
+        """Whether an item with these facts may be shown."""
+        if any(rule.conditions.hold(item_id, facts, self._tree) for rule in self._excludes):
+            return False
+        return not self._includes or any(rule.conditions.hold(item_id, facts, self._tree) for rule in self._includes)
+
     def _of(self, action: Action) -> list[Rule]:
         return [rule for rule in self._rules if rule.action is action]
 
@@ -110,9 +116,7 @@ class RuleSet:
 
     def _effect(self, item_id: str) -> Effect:
         facts, tree = self._lookup(item_id), self._tree
-        if any(rule.conditions.hold(item_id, facts, tree) for rule in self._excludes):
-            return EXCLUDED
-        if self._includes and not any(rule.conditions.hold(item_id, facts, tree) for rule in self._includes):
+        if not self.lets_in(item_id, facts):
             return EXCLUDED
         steps = [step for rule, step in self._moves if rule.conditions.hold(item_id, facts, tree)]
         return min(0, *steps, 0) + max(0, *steps, 0)

@@ -79,12 +79,17 @@ class Answer:
     made_at_ms: int
     placement: str
     version: int
-    items: Mapping[int, tuple[str, float | None]]  # hash of the item id -> source, propensity
+    items: Mapping[int, tuple[str, float | None]]  # hash of the item id -> source, propensity; in order
 
     def origin(self, item_id: str) -> Origin | None:
         """Of an item of this answer; None for any other."""
         found = self.items.get(_hash(item_id))
         return None if found is None else Origin(self.placement, found[0], self.version, found[1])
+
+    def rank(self, item_id: str) -> int | None:
+        """Place of an item of this answer, from 1; None for any other."""
+        wanted = _hash(item_id)
+        return next((place for place, found in enumerate(self.items, 1) if found == wanted), None)
 
 
 def make(
