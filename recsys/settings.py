@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import AwareDatetime, BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, Field, FilePath, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from recsys.errors import ConfigurationError
@@ -84,6 +85,14 @@ class MlflowSettings(BaseSettings):
     experiment: str = "recsys"
 
 
+class PeerSettings(BaseSettings):
+    """Packages that models are measured against but that cannot be installed beside the suite."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    rectools_python: FilePath | None = Field(None, description="The Python of research/peers/requirements.txt.")
+
+
 class TelegramSettings(BaseSettings):
     """`TELEGRAM_*`: DAG outcome messages; off unless a token is set."""
 
@@ -114,6 +123,20 @@ class TrainingSettings(BaseSettings):
 
     after_events: int | None = Field(None, ge=1, description="New events that ask for training; None: they do not.")
     after_products: int | None = Field(None, ge=1, description="New products that ask for training; None: they do not.")
+
+
+class ReportSettings(BaseSettings):
+    """`REPORTS_*`: what is counted of what recommendations brought, and how long it is kept."""
+
+    model_config = SettingsConfigDict(env_prefix="REPORTS_", extra="ignore")
+
+    k: int = Field(10, ge=1, le=100, description="Hit rates look at the first so many items of an answer.")
+    attribution_days: float = Field(
+        7, gt=0, description="A purchase counts for what was clicked so long before it at most."
+    )
+    future_hours: float = Field(24, gt=0, le=24, description="Future hits: what is opened so long after the answer.")
+    sample: int = Field(5_000, ge=100, description="Answers of a day that hit rates are estimated from, at most.")
+    keep_days: int = Field(400, ge=1, description="Days of reports kept.")
 
 
 class ScheduleSettings(BaseSettings):
@@ -149,6 +172,28 @@ class ServiceSettings(BaseSettings):
     recent_store_max_mb: int = Field(1024, ge=16)
     stale_after_hours: float = Field(36, gt=0, description="Older active versions make answers `degraded`.")
     start_timeout_s: float = Field(60, gt=0, description="How long a start waits for Postgres and S3 before it exits.")
+
+
+class EventsSettings(BaseSettings):
+    """`EVENTS_*`: how collected events reach Postgres."""
+
+    model_config = SettingsConfigDict(env_prefix="EVENTS_", extra="ignore")
+
+    queue_url: SecretStr | None = Field(
+        None, description="amqp://user:password@host:port/ of a RabbitMQ that events pass through; None: they do not."
+    )
+
+    @field_validator("queue_url")
+    @classmethod
+    def _usable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        address = urlsplit(value.get_secret_value())
+        if address.scheme not in {"amqp", "amqps"} or not address.hostname:
+            raise ValueError("is not an address like amqp://user:password@host:5672/")
+        if (address.password or "") in WEAK_SECRETS | {"guest"}:
+            raise ValueError("carries a well-known default password; choose a generated one")
+        return value
 
 
 class WorkerSettings(BaseSettings):

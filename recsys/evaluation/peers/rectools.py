@@ -6,7 +6,6 @@ are those of the package but for some milliseconds.
 """
 
 import json
-import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -17,6 +16,7 @@ from scipy import sparse
 
 from recsys.errors import ConfigurationError, UnavailableError
 from recsys.evaluation.peers.base import Peer, check_parameters, padded
+from recsys.settings import PeerSettings, load
 
 SETTING = "RECTOOLS_PYTHON"
 _SCRIPT = Path(__file__).with_name("rectools_process.py")
@@ -32,19 +32,19 @@ class RecTools(Peer):
 
         Raises:
             BadInputError: another parameter.
-            ConfigurationError: `RECTOOLS_PYTHON` does not name an executable.
+            ConfigurationError: `RECTOOLS_PYTHON` is not set, or no file.
         """
         self.parameters = check_parameters(self.name, parameters, self.defaults)
-        python = os.environ.get(SETTING, "")
-        if not os.access(python, os.X_OK) or Path(python).is_dir():
+        python = load(PeerSettings).rectools_python
+        if python is None:
             raise ConfigurationError(
-                f"{SETTING} is {python!r}, which is no Python to run {self.name!r} with.",
+                f"{SETTING} is not set, so there is no Python to run {self.name!r} with.",
                 remedy="Make an environment from research/peers/requirements.txt, and set it to its bin/python.",
             )
         self._folder = tempfile.TemporaryDirectory(prefix="recsys-rectools-")
         self._process = subprocess.Popen(
             # -I keeps this folder, whose modules are named after packages, out of its imports.
-            [python, "-I", str(_SCRIPT), self.name, json.dumps(self.parameters)],
+            [str(python), "-I", str(_SCRIPT), self.name, json.dumps(self.parameters)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=self._folder.name,
