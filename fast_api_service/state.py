@@ -16,6 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fast_api_service import metrics
 from fast_api_service.health import repository as pipeline_facts
 from fast_api_service.recommendations.reserve import Reserve
+from fast_api_service.reports import served
+from fast_api_service.reports.served import Served
 from recsys.publishing.availability import Availability
 from recsys.publishing.leader import HostLeader
 from recsys.publishing.live_lists import LiveLists
@@ -68,6 +70,7 @@ class ServiceState:
         self.stock = Availability(folder / "unavailable.json", self.leader)
         self.live_lists = LiveLists()
         self.reserve = Reserve(self.stock)
+        self.served = Served()
         self.online_settings = load(PipelineSettings).i2i
         self.postgres, self.object_store = Dependency("Postgres"), Dependency("The object store")
         self.degraded: tuple[str, ...] = self._reasons()
@@ -86,6 +89,7 @@ class ServiceState:
             asyncio.create_task(_forever(self._tail, self.settings.tail_interval_s)),
             asyncio.create_task(_forever(self._probe_store, PROBE_INTERVAL_S)),
             asyncio.create_task(_forever(self._report, interval)),
+            asyncio.create_task(_forever(self._save_served, served.INTERVAL_S)),
         ]
 
     async def stop(self) -> None:
@@ -93,6 +97,10 @@ class ServiceState:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await self._save_served()
+        except UNAVAILABLE as error:
+            log.info("The last counts of answers are lost: %s", error)
         metrics.hand_over()
         self.pool.terminate()
 
@@ -122,6 +130,7 @@ class ServiceState:
 
     async def _report(self) -> None:
         _end_with_the_supervisor()
+        self.served.hand_over()
         metrics.report_worker()
         metrics.POOL.labels("idle").set(self.pool.get_idle_size())
         metrics.POOL.labels("used").set(self.pool.get_size() - self.pool.get_idle_size())
@@ -134,6 +143,10 @@ class ServiceState:
             metrics.SNAPSHOT_AGE.labels(table).set(time.time() - file.published_at.timestamp())
         if self.postgres.ok:
             await pipeline_facts.report(self.pool)
+
+    async def _save_served(self) -> None:
+        if self.postgres.ok:
+            await self.served.save(self.pool, self.follower.current.dataset)
 
     def _reasons(self) -> tuple[str, ...]:
         """Why answers are degraded, as stable codes."""

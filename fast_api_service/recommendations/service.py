@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from time import perf_counter
 
 import orjson
 
@@ -117,13 +118,11 @@ class Recommender:
         self, view: "View", placement: str, taken: list[Pick], shown: dict[str, int], fallback: str | None
     ) -> bytes:
         """Count the answer and write it down; `shown` is how many items each source gave."""
+        chosen = perf_counter()
         degraded = self.state.degraded
-        metrics.count(metrics.ANSWERS, (placement, taken[0][2] if taken else "none"))
-        for source, items in shown.items():
-            metrics.count(metrics.ITEMS, (source,), items)
         for why in degraded:
             metrics.count(metrics.DEGRADED, (why,))
-        return orjson.dumps(
+        body = orjson.dumps(
             {
                 "recommendation_id": unique_id(),
                 "version": view.snapshot.generation,
@@ -145,13 +144,15 @@ class Recommender:
                 ],
             }
         )
+        self.state.served.note(placement, view.snapshot.generation, shown, view.started, chosen)
+        return body
 
 
 class View:
     """What one request sees: one snapshot from beginning to end, the user's history, what must not be shown again."""
 
     def __init__(self, state: ServiceState, user_id: str | None, limit: int) -> None:
-        self.state, self.user_id, self.limit = state, user_id, limit
+        self.state, self.user_id, self.limit, self.started = state, user_id, limit, perf_counter()
         self.snapshot = state.follower.current
         self.history = self.bought = None
         self.not_again: list[str] = []

@@ -1,0 +1,1 @@
+"""What recommendations brought, how models were trained, and what is configured."""
