@@ -14,6 +14,7 @@ from fast_api_service.catalog.endpoints import categories, products, skus
 from fast_api_service.customers.endpoints import customers, purchases
 from fast_api_service.database import create_pool
 from fast_api_service.events.endpoints import router as events
+from fast_api_service.events.queue import EventQueue
 from fast_api_service.events.service import EventCollector
 from fast_api_service.health.endpoints import router as health
 from fast_api_service.items.endpoints import router as items
@@ -23,7 +24,7 @@ from fast_api_service.recommendations.service import Recommender
 from fast_api_service.state import ServiceState
 from fast_api_service.training.endpoints import router as training
 from fast_api_service.users.endpoints import router as users
-from recsys.settings import ObjectStoreSettings, PostgresSettings, ServiceSettings, load
+from recsys.settings import EventsSettings, ObjectStoreSettings, PostgresSettings, ServiceSettings, load
 from recsys.storage.object_store import ObjectStore
 
 
@@ -36,11 +37,15 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await service.start()
     app.state.service = service
     app.state.recommender = Recommender(service)
-    app.state.collector = EventCollector(pool, service.recent)
+    url = load(EventsSettings).queue_url
+    queue = EventQueue(url.get_secret_value()) if url else None
+    app.state.collector = EventCollector(service, queue)
     # What is loaded by now lives as long as the process; leaving it out of collections shortens the longest pauses.
     gc.collect()
     gc.freeze()
     yield
+    if queue:
+        await queue.close()
     await service.stop()
 
 

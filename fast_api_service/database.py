@@ -6,13 +6,12 @@ from contextlib import contextmanager
 import asyncpg
 
 from fast_api_service.problems import ProblemError
-from recsys.errors import NotReadyError
+from recsys.errors import NotReadyError, UnavailableError
+from recsys.live.ingest import TRANSACTION_TIMEOUT_MS
 from recsys.settings import PostgresSettings
 from recsys.storage import pool
 from recsys.storage.pool import UNAVAILABLE
 
-# The tailers' look-back relies on no ingest transaction living longer than this.
-TRANSACTION_TIMEOUT_MS = 4_000
 RETRY_AFTER_S = 2
 
 
@@ -23,11 +22,13 @@ async def create_pool(settings: PostgresSettings, size: int) -> asyncpg.Pool:
 
 @contextmanager
 def database_errors(consequence: str, remedy: str = "Send the request again.") -> Iterator[None]:
-    """Turn an unreachable Postgres, or one without a dataset, into a 503 that says when to try again."""
+    """Turn an unreachable Postgres or queue, or a shop without a dataset, into a 503 that says when to try again."""
     try:
         yield
     except UNAVAILABLE:
         raise _unavailable(f"Postgres does not answer. {consequence}", remedy) from None
+    except UnavailableError as error:
+        raise _unavailable(f"{error.message} {consequence}", remedy) from None
     except NotReadyError as error:
         raise _unavailable(f"{error.message} {consequence}", error.remedy) from None
 

@@ -31,7 +31,7 @@ ANSWERS = Counter(
 )
 ITEMS = Counter("recsys_recommended_items_total", "Items shown, by source.", ["source"])
 DEGRADED = Counter("recsys_degraded_answers_total", "Answers given from the last good state.", ["reason"])
-EVENTS = Counter("recsys_events_ingested_total", "Events committed, duplicates not counted.", ["event_type"])
+EVENTS = Counter("recsys_events_ingested_total", "Events committed or queued, duplicates not counted.", ["event_type"])
 REJECTED = Counter("recsys_events_rejected_total", "Events refused.", ["reason"])
 
 # Facts about the host: every worker may report them, the newest report counts.

@@ -1,28 +1,31 @@
-"""Validates events row by row, commits the good ones, and shows them to the next request."""
+"""Validates events row by row, stores or queues the good ones, and shows them to the next request."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
-import asyncpg
 from pydantic import TypeAdapter, ValidationError
 
 from fast_api_service import metrics
 from fast_api_service.database import database_errors
-from fast_api_service.events import repository
+from fast_api_service.events.queue import EventQueue
 from fast_api_service.events.schemas import Event, Receipt, RejectedEvent
 from fast_api_service.problems import ProblemError, field_problems
-from recsys.publishing.recent import RecentEvent, RecentStore
+from fast_api_service.state import ServiceState
+from recsys.live.ingest import CollectedEvent, insert
+from recsys.publishing.recent import RecentEvent
 
 MOST_EVENTS = 1000
+UNACKNOWLEDGED = "Nothing of this request was acknowledged.", "Send the request again, with the same event ids."
 
 _event: TypeAdapter[Event] = TypeAdapter(Event)
 
 
 class EventCollector:
-    """Acknowledged means stored: what `collect` reports as stored is committed."""
+    """Acknowledged means stored: what `collect` reports is committed, or confirmed by the queue."""
 
-    def __init__(self, pool: asyncpg.Pool, recent: RecentStore) -> None:
-        self.pool, self.recent = pool, recent
+    def __init__(self, state: ServiceState, queue: EventQueue | None) -> None:
+        self.state, self.queue = state, queue
 
     async def collect(self, body: Any) -> Receipt:
         """Store one event or a list of them; bad rows never block good ones.
@@ -49,23 +52,42 @@ class EventCollector:
                 remedy="Correct the rows listed under `rejected`.",
                 rejected=[row.model_dump() for row in rejected],
             )
-        new = await self._store(events)
+        first_of_id = {event.event_id: event for event in reversed(events)}
+        new = await (self._store if self.queue is None else self._queue)(list(first_of_id.values()))
+        for event in new:
+            metrics.count(metrics.EVENTS, (event.event_type,))
+        if new:
+            metrics.LAST_EVENT.set(time.time())
         return Receipt(
-            stored=new,
-            duplicates=len(events) - new,
+            stored=len(new) if self.queue is None else 0,
+            queued=0 if self.queue is None else len(new),
+            duplicates=len(events) - len(new),
             event_ids=[event.event_id for event in events],
             rejected=rejected,
         )
 
-    async def _store(self, events: list[Event]) -> int:
-        first_of_id = {event.event_id: event for event in reversed(events)}
-        again = "Send the request again, with the same event ids."
-        with database_errors("Nothing of this request was acknowledged.", again):
-            dataset, new_ids = await repository.insert(self.pool, list(first_of_id.values()))
-        new = [first_of_id[event_id] for event_id in new_ids]
+    async def _store(self, events: list[CollectedEvent]) -> list[CollectedEvent]:
+        with database_errors(*UNACKNOWLEDGED):
+            dataset, new_ids = await insert(self.state.pool, events, None)
+        new = [event for event in events if event.event_id in new_ids]
         # After the commit, so that nothing is shown that could still be lost. Should the process die right here,
         # the tailer brings these in.
-        self.recent.add(
+        self.show(dataset, new)
+        return new
+
+    async def _queue(self, events: list[CollectedEvent]) -> list[CollectedEvent]:
+        assert self.queue is not None  # noqa: S101 - chosen by whether there is one
+        # The dataset is named now: another may be active when the events are stored.
+        dataset = self.state.follower.current.dataset
+        with database_errors(*UNACKNOWLEDGED):
+            await self.queue.publish(dataset, events)
+        if dataset is not None:
+            self.show(dataset, events)
+        return events
+
+    def show(self, dataset: str, events: Sequence[CollectedEvent]) -> None:
+        """Let the next request on this host see these events; they must be safe by now."""
+        self.state.recent.add(
             RecentEvent(
                 dataset,
                 event.event_id,
@@ -74,21 +96,17 @@ class EventCollector:
                 event.event_type,
                 event.user_id,
                 event.session_id,
+                event.value,
             )
-            for event in new
+            for event in events
         )
-        for event in new:
-            metrics.count(metrics.EVENTS, (event.event_type,))
-        if new:
-            metrics.LAST_EVENT.set(time.time())
-        return len(new)
 
 
-def _validated(rows: list[Any]) -> tuple[list[Event], list[RejectedEvent]]:
+def _validated(rows: list[Any]) -> tuple[list[CollectedEvent], list[RejectedEvent]]:
     events, rejected = [], []
     for index, row in enumerate(rows):
         try:
-            events.append(_event.validate_python(row))
+            events.append(_event.validate_python(row).collected())
         except ValidationError as error:
             given = row.get("event_id") if isinstance(row, dict) else None
             errors = field_problems(error.errors(include_url=False), "body", index)

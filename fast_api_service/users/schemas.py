@@ -15,7 +15,12 @@ class KeptEvent(BaseModel):
     order_id: str | None = None
     price: float | None = None
     quantity: float | None = None
+    value: float | None = None
     recommendation_id: str | None = None
+    placement: str | None = None
+    source: str | None = None
+    version: int | None = None
+    propensity: float | None = None
 
 
 class UserEvents(BaseModel):

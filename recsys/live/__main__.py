@@ -4,12 +4,14 @@ import asyncio
 import logging
 import signal
 import sys
+from collections.abc import Sequence
 
 from prometheus_client import start_http_server
 
 from recsys.errors import RecsysError
+from recsys.live import consumer
 from recsys.live.jobs import JOBS
-from recsys.live.worker import work
+from recsys.live.worker import Job, work
 from recsys.settings import PostgresSettings, WorkerSettings, load
 
 log = logging.getLogger("recsys.live")
@@ -23,18 +25,18 @@ def main() -> int:
     try:
         settings, database = load(WorkerSettings), load(PostgresSettings)
         start_http_server(settings.port, settings.host)
-        asyncio.run(_until_asked_to_stop(database))
+        asyncio.run(_until_asked_to_stop((*JOBS, *consumer.jobs()), database))
     except (RecsysError, OSError) as error:
         log.error("The worker does not run: %s", error)
         return 1
     return 0
 
 
-async def _until_asked_to_stop(database: PostgresSettings) -> None:
+async def _until_asked_to_stop(jobs: Sequence[Job], database: PostgresSettings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await work(JOBS, database, stop)
+    await work(jobs, database, stop)
 
 
 if __name__ == "__main__":

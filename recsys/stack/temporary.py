@@ -2,17 +2,25 @@
 
 import os
 import secrets
+import shutil
+import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from recsys.errors import UnavailableError
 from recsys.settings import ObjectStoreSettings, PostgresSettings
-from recsys.stack import postgres_server, s3_server
+from recsys.stack import postgres_server, rabbitmq_server, s3_server
 from recsys.stack.process import free_port, open_path_for, unprivileged
 from recsys.storage import postgres
 from recsys.storage.object_store import ObjectStore
+
+START_TIMEOUT_S = 60
 
 
 @contextmanager
@@ -76,6 +84,53 @@ def s3_in(folder: Path) -> Iterator[ObjectStoreSettings]:
     with running(s3_server.command(folder / "root", port), folder / "log", environment=environment):
         ObjectStore(settings).wait(print)
         yield settings
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A RabbitMQ that can come and go, with its data in a folder."""
+
+    url: str
+    folder: Path
+    environment: Mapping[str, str]
+
+    @contextmanager
+    def started(self) -> Iterator[None]:
+        """The server for the length of the block; it returns with its queues when it is started again."""
+        with running(
+            rabbitmq_server.command(), self.folder / "log.txt", environment=self.environment, user=unprivileged()
+        ) as child:
+            _wait_for_port(urlsplit(self.url).port or 0, child, self.folder / "log.txt")
+            yield
+
+
+@contextmanager
+def broker_in(folder: Path) -> Iterator[Broker]:
+    """A RabbitMQ in `folder`, not yet started, and the name server that Erlang wants beside it."""
+    open_path_for(folder / "data")
+    port, node_port, name_port = free_port(), free_port(), free_port()
+    password = secrets.token_hex(12)
+    rabbitmq_server.initialise(folder, port, password)
+    if account := unprivileged():
+        for path in (folder, *folder.iterdir()):
+            shutil.chown(path, account, account)
+    url = f"amqp://{rabbitmq_server.USER}:{password}@127.0.0.1:{port}/"
+    environment = rabbitmq_server.environment(folder, port, node_port, name_port)
+    name_server = rabbitmq_server.name_server_command(name_port)
+    with running(name_server, folder / "epmd.txt", environment=environment, user=unprivileged()):
+        yield Broker(url, folder, environment)
+
+
+def _wait_for_port(port: int, child: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if child.poll() is not None or time.monotonic() > deadline:
+                raise UnavailableError(f"RabbitMQ did not start: {log.read_text()[-2000:]}") from None
+        time.sleep(0.1)
 
 
 def variables(home: Path, database: PostgresSettings, bucket: ObjectStoreSettings) -> dict[str, str]:

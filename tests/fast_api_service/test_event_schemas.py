@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from fast_api_service.events.schemas import Event
 from fast_api_service.problems import field_problems
 from fast_api_service.schemas import unique_id
+from recsys.placements import token
 
 event = TypeAdapter(Event)
 GOOD = {"event_type": "view", "user_id": "1", "item_id": "2"}
@@ -45,7 +46,12 @@ def test_what_is_left_out_gets_an_id_and_the_present() -> None:
         ({"user_id": "x" * 10_000}, "user_id", "string_too_long", "256"),
         ({"user_id": ""}, "user_id", "string_too_short", "at least 1"),
         ({"item_id": "a\x00b"}, "item_id", "string_pattern_mismatch", "NUL"),
-        ({"event_type": "look"}, "event_type", "enum", "'view', 'add_to_cart' or 'purchase'"),
+        ({"event_type": "look"}, "event_type", "enum", "'impression' or 'click'"),
+        ({"event_type": "rating"}, "", "value_out_of_range", "stars"),
+        ({"event_type": "rating", "value": 6}, "", "value_out_of_range", "stars"),
+        ({"event_type": "detail_leave", "value": -1}, "", "value_out_of_range", "seconds"),
+        ({"event_type": "like", "value": 1}, "", "value_not_used", "Leave"),
+        ({"event_type": "rating", "value": float("nan")}, "value", "finite_number", "finite"),
         ({"price": -1}, "price", "greater_than_equal", "0"),
         ({"price": float("nan")}, "price", "finite_number", "finite"),
         ({"quantity": 1e300}, "quantity", "less_than_equal", ""),
@@ -90,3 +96,14 @@ def test_ids_are_of_version_7_unique_and_in_order_of_time() -> None:
     assert len(set(later)) == 10_000
     assert {uuid.UUID(one).version for one in later} == {7}
     assert {uuid.UUID(one).variant for one in later} == {uuid.RFC_4122}
+
+
+def test_an_event_is_stamped_with_how_its_item_was_shown() -> None:
+    shown = token.make(unique_id(), "home", 42, ["2", "3"], ["trending", "exploration"], {"3": 0.25})
+    stamps = {
+        item_id: Event.model_validate(GOOD | {"item_id": item_id, "recommendation_id": shown}).collected()[-4:]
+        for item_id in ("2", "3", "4")
+    }
+    assert stamps == {"2": ("home", "trending", 42, None), "3": ("home", "exploration", 42, 0.25), "4": (None,) * 4}
+    old = Event.model_validate(GOOD | {"recommendation_id": unique_id()}).collected()
+    assert (old.recommendation_id is not None, old.placement) == (True, None)

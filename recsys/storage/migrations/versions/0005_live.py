@@ -28,7 +28,21 @@ create table shop.live_lists (
 );
 create index live_lists_by_change on shop.live_lists (txid);
 
--- Users whose data were erased: stored lists published before are not theirs any more. Their ids are kept hashed.
+-- Whose a session was when it merged into an account: its events until then that come in later are theirs too.
+create table shop.session_owners (
+    dataset    text not null references raw.datasets on delete cascade,
+    session_id text not null,
+    user_id    text not null,
+    merged_at  timestamptz not null default clock_timestamp(),
+    primary key (dataset, session_id, merged_at)
+);
+create index session_owners_by_user on shop.session_owners (dataset, user_id);
+
+create function shop.user_hash(user_id text) returns text language sql immutable strict parallel safe
+return encode(sha256(convert_to(user_id, 'UTF8')), 'hex');
+
+-- Users, and as `session:…` guests, whose data were erased: lists published before are not theirs any more, and older
+-- events that come in later are dropped. Their ids are kept hashed.
 create table shop.erasures (
     dataset   text not null references raw.datasets on delete cascade,
     user_hash text not null,
@@ -36,6 +50,7 @@ create table shop.erasures (
     txid      xid8 not null default pg_current_xact_id(),
     primary key (dataset, user_hash)
 );
+create index erasures_by_change on shop.erasures (txid);
 """
 
 
