@@ -222,7 +222,6 @@ VECTORS = """
 create table shop.item_vectors (
     dataset   text not null references raw.datasets on delete cascade,
     item_id   text not null,
-    digest    text not null, -- of what the vector was made from
     embedding vector(64) not null,
     primary key (dataset, item_id)
 ) partition by list (dataset);
@@ -249,6 +248,7 @@ create table shop.customer_vectors (
 create table shop.vector_progress (
     dataset  text primary key references raw.datasets on delete cascade,
     fitted   integer not null, -- items that the words' vectors were learned from
+    length   real not null,    -- of the vector of a word that was not learned
     seen     text not null     -- the Postgres snapshot up to which changes are in
 );
 """

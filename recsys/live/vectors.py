@@ -1,0 +1,215 @@
+"""Content vectors kept up to date: of items that change, of customers, and the live lists that come of both.
+
+`similar_by_content` (key: item id) holds neighbours of products that the pipeline has not seen yet; `fits_profile`
+(key: user id) what suits a customer's purchases and profile. Both are bounded to the newest, as the service's workers
+keep them in memory.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+
+import asyncpg
+import numpy as np
+
+from recsys.live import vector_store as store
+from recsys.live.vector_index import LEARN_FROM, rebuild
+from recsys.models.word_vectors import Document, WordVectors
+from recsys.models.words import text_words
+from recsys.publishing.changes import is_ahead
+from recsys.publishing.live_lists import put_lists
+
+SIMILAR_BY_CONTENT, FITS_PROFILE = "similar_by_content", "fits_profile"
+MOST_LISTS = 10_000  # of each kind
+LIST_SIZE = 20
+BATCH_ITEMS = 500
+REFIT_GROWTH = 2  # the words are learned anew when there are so many times the items they were learned from
+LAST_PURCHASES = 50
+TIDY_INTERVAL_S = 60.0  # at which lists that are not wanted any more go, and how far this has come is stored
+
+_PROGRESS = "select fitted, length, seen from shop.vector_progress where dataset = $1"
+_COUNT = "select count(*) from shop.item_vectors where dataset = $1"
+# What the pipeline has not had the time to see: it reads up to three hours before it publishes.
+_NEW_PRODUCTS = """
+select product.product_id from shop.products product join shop.item_vectors vector
+    on (vector.dataset, vector.item_id) = (product.dataset, product.product_id)
+where product.dataset = $1 and product.created_at > coalesce((
+    select published_at - interval '3 hours' from recs.active_versions join recs.versions using (version)
+    where active_versions.dataset = $1 and active_versions.table_name = 'similar_items'), '-infinity')
+order by product.created_at desc limit $2
+"""
+# Never what is not to be had; the search goes on until there are enough others.
+_NEAREST = """
+select wanted.id, near.item_id, near.score from unnest($2::text[], $3::vector[]) as wanted(id, embedding)
+cross join lateral (
+    select vector.item_id, 1 - (vector.embedding <=> wanted.embedding) as score
+    from shop.item_vectors vector join recs.item_state state using (dataset, item_id)
+    where vector.dataset = $1 and state.is_available and not state.is_hidden
+    order by vector.embedding <=> wanted.embedding limit $4
+) near
+"""
+_VECTORS = "select item_id, embedding from shop.item_vectors where dataset = $1 and item_id = any($2)"
+_LISTED = "select key from shop.live_lists where dataset = $1 and name = $2 and item_ids <> '{}'"
+_BUYERS = """
+select distinct event.user_id from raw.collected_events event
+join shop.customers customer on (customer.dataset, customer.customer_id) = (event.dataset, event.user_id)
+where event.dataset = $1 and event.event_type = 'purchase'
+  and not pg_visible_in_snapshot(event.txid, $2::text::pg_snapshot)
+  and event.ingested_at > clock_timestamp() - interval '10 minutes'
+"""
+_CUSTOMERS = """
+select customer_id, preference, coalesce((
+    select array_agg(item_id) from (
+        select item_id from raw.collected_events event
+        where event.dataset = $1 and event.user_id = customer_id and event.event_type = 'purchase'
+        order by timestamp_ms desc limit $3) last), '{}') as bought
+from shop.customers where dataset = $1 and customer_id = any($2)
+"""
+_NEWEST_CUSTOMERS = "select customer_id from shop.customers where dataset = $1 order by updated_at desc limit $2"
+_KEEP_CUSTOMERS = """
+insert into shop.customer_vectors as vector (dataset, customer_id, embedding)
+select $1, customer_id, embedding from unnest($2::text[], $3::vector[]) as new(customer_id, embedding)
+on conflict (dataset, customer_id) do update set embedding = excluded.embedding
+"""
+
+
+class ContentVectors:
+    """The job. Its memory of the words is only that: everything can be had from Postgres again."""
+
+    def __init__(self) -> None:
+        self._dataset: str | None = None
+        self._words = WordVectors()
+        self._fitted, self._seen = 0, ""
+        self._next_tidying = 0.0
+
+    async def run(self, pool: asyncpg.Pool) -> None:
+        """Bring in what has changed since the last time; everything, when there was none."""
+        async with pool.acquire() as connection:
+            await store.with_vectors(connection)
+            dataset = await connection.fetchval("select name from raw.datasets where is_active")
+            if dataset is None:
+                return
+            if dataset != self._dataset:
+                await self._resume(connection, dataset)
+            now = await store.present(connection)
+            if not self._seen or is_ahead(self._seen, now):
+                await self._begin_anew(connection, dataset, now)
+                items = customers = None
+            else:
+                items = await store.changed(connection, store.CHANGED_ITEMS, dataset, self._seen)
+                items |= await store.changed(connection, store.CHANGED_PRODUCTS, dataset, self._seen)
+                customers = await store.changed(connection, store.CHANGED_CUSTOMERS, dataset, self._seen)
+                customers |= {row[0] for row in await connection.fetch(_BUYERS, dataset, self._seen)}
+                if items:
+                    await self._take_in(connection, dataset, sorted(items))
+                    if await connection.fetchval(_COUNT, dataset) >= max(LEARN_FROM, REFIT_GROWTH * self._fitted):
+                        await self._begin_anew(connection, dataset, now)
+                        items = customers = None
+            tidy = time.monotonic() >= self._next_tidying
+            if items is None or items or tidy:
+                await self._tell_neighbours(connection, dataset, items)
+            if customers is None or customers or tidy:
+                await self._tell_profiles(connection, dataset, customers)
+            if tidy:
+                await connection.execute("update shop.vector_progress set seen = $2 where dataset = $1", dataset, now)
+                self._next_tidying = time.monotonic() + TIDY_INTERVAL_S
+            self._seen = now
+
+    async def _resume(self, connection: asyncpg.Connection, dataset: str) -> None:
+        progress = await connection.fetchrow(_PROGRESS, dataset)
+        self._fitted, length, self._seen = progress or (0, 1.0, "")
+        self._words = await store.load_words(connection, dataset, length)
+        self._dataset = dataset
+
+    async def _begin_anew(self, connection: asyncpg.Connection, dataset: str, now: str) -> None:
+        """Learn the words from the whole catalogue, and make all vectors of them."""
+        documents = await store.all_documents(connection, dataset)
+        self._words, vectors = await asyncio.to_thread(_learned, documents)
+        self._fitted = len(documents) if len(documents) >= LEARN_FROM else 0
+        await rebuild(connection, dataset, self._words, vectors, self._fitted, now)
+
+    async def _take_in(self, connection: asyncpg.Connection, dataset: str, item_ids: Sequence[str]) -> None:
+        for start in range(0, len(item_ids), BATCH_ITEMS):
+            some = item_ids[start : start + BATCH_ITEMS]
+            documents = await store.documents(connection, dataset, some)
+            new_words = {word for document in documents.values() for word in document} - self._words.known.keys()
+            vectors = await asyncio.to_thread(_vectors, self._words, documents)
+            async with connection.transaction():
+                await store.keep_words(connection, dataset, {word: self._words.vector(word) for word in new_words})
+                await store.upsert(connection, dataset, vectors)
+                await store.forget(connection, dataset, set(some) - vectors.keys())
+
+    async def _tell_neighbours(self, connection: asyncpg.Connection, dataset: str, changed: set[str] | None) -> None:
+        """Lists of new products: of all, or of those that changed; lists of those that are new no more go."""
+        new = {row[0] for row in await connection.fetch(_NEW_PRODUCTS, dataset, MOST_LISTS)}
+        listed = {row[0] for row in await connection.fetch(_LISTED, dataset, SIMILAR_BY_CONTENT)}
+        wanted = sorted(new if changed is None else new & (changed | (new - listed)))
+        for start in range(0, len(wanted), BATCH_ITEMS):
+            rows = await connection.fetch(_VECTORS, dataset, wanted[start : start + BATCH_ITEMS])
+            found = await _nearest(connection, dataset, dict(rows), LIST_SIZE + 1)  # type: ignore[arg-type]
+            lists = {key: [pick for pick in picks if pick[0] != key][:LIST_SIZE] for key, picks in found.items()}
+            await _put(connection, dataset, SIMILAR_BY_CONTENT, lists)
+        await _put(connection, dataset, SIMILAR_BY_CONTENT, {key: [] for key in listed - new})
+
+    async def _tell_profiles(self, connection: asyncpg.Connection, dataset: str, changed: set[str] | None) -> None:
+        """Vectors and lists of customers: of the newest, or of those that changed."""
+        if changed is None:
+            changed = {row[0] for row in await connection.fetch(_NEWEST_CUSTOMERS, dataset, MOST_LISTS)}
+        wanted = sorted(changed)
+        for start in range(0, len(wanted), BATCH_ITEMS):
+            some = wanted[start : start + BATCH_ITEMS]
+            rows = await connection.fetch(_CUSTOMERS, dataset, some, LAST_PURCHASES)
+            bought = {row["customer_id"]: set(row["bought"]) for row in rows}
+            every = sorted(set().union(*bought.values()))
+            items = dict(await connection.fetch(_VECTORS, dataset, every))  # type: ignore[arg-type]
+            profiles = [text_words(row["preference"] or "") for row in rows]
+            vectors = {}
+            for row, profile in zip(rows, self._words.vectors(profiles), strict=True):
+                vector = profile + sum((items[each] for each in row["bought"] if each in items), np.zeros_like(profile))
+                if length := np.linalg.norm(vector):
+                    vectors[row["customer_id"]] = vector / length
+            await connection.execute(_KEEP_CUSTOMERS, dataset, list(vectors), list(map(store.packed, vectors.values())))
+            found = await _nearest(connection, dataset, vectors, LIST_SIZE + LAST_PURCHASES)
+            lists = {
+                key: [pick for pick in found.get(key, []) if pick[0] not in bought.get(key, ())][:LIST_SIZE]
+                for key in some
+            }
+            await _put(connection, dataset, FITS_PROFILE, lists)
+        listed = {row[0] for row in await connection.fetch(_LISTED, dataset, FITS_PROFILE)}
+        newest = {row[0] for row in await connection.fetch(_NEWEST_CUSTOMERS, dataset, MOST_LISTS)}
+        await _put(connection, dataset, FITS_PROFILE, {key: [] for key in listed - newest})
+
+
+def _learned(documents: Mapping[str, Document]) -> tuple[WordVectors, dict[str, np.ndarray]]:
+    words = WordVectors.fit(list(documents.values())) if len(documents) >= LEARN_FROM else WordVectors()
+    return words, _vectors(words, documents)
+
+
+def _vectors(words: WordVectors, documents: Mapping[str, Document]) -> dict[str, np.ndarray]:
+    return dict(zip(documents, words.vectors(list(documents.values())), strict=True))
+
+
+async def _nearest(
+    connection: asyncpg.Connection, dataset: str, vectors: Mapping[str, np.ndarray], size: int
+) -> dict[str, list[tuple[str, float]]]:
+    """The items nearest to each vector, best first; those that share no direction with it are left out."""
+    async with connection.transaction():
+        await connection.execute("set local hnsw.ef_search = 100; set local hnsw.iterative_scan = strict_order")
+        rows = await connection.fetch(_NEAREST, dataset, list(vectors), list(map(store.packed, vectors.values())), size)
+    found: dict[str, list[tuple[str, float]]] = {key: [] for key in vectors}
+    for key, item_id, score in rows:
+        if score > 0:
+            found[key].append((item_id, score))
+    return {key: sorted(picks, key=lambda pick: -pick[1]) for key, picks in found.items()}
+
+
+async def _put(
+    connection: asyncpg.Connection, dataset: str, name: str, lists: Mapping[str, Sequence[tuple[str, float]]]
+) -> None:
+    if lists:
+        split = {key: ([pick[0] for pick in picks], [pick[1] for pick in picks]) for key, picks in lists.items()}
+        async with connection.transaction():
+            await put_lists(connection, dataset, name, split, keep_others=True)
+
+
+update_vectors = ContentVectors().run

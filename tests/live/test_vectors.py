@@ -1,0 +1,171 @@
+"""Content vectors: made by the worker when a product changes, never by a request."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import asyncpg
+import pytest
+
+from recsys.live.vectors import ContentVectors
+from recsys.settings import PostgresSettings
+from recsys.storage import postgres
+from recsys.storage.pool import create_pool
+
+KINDS = {
+    "shoe": ("running shoe cushion sole", "sport"),
+    "phone": ("smartphone camera screen battery", "electronics"),
+    "tea": ("green tea leaf aroma", "food"),
+}
+
+
+def write(database: PostgresSettings, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    with postgres.transaction(database) as cursor:
+        cursor.execute(statement, parameters or None)
+        return cursor.fetchall() if cursor.description else []
+
+
+def add(database: PostgresSettings, product_id: str, title: str, category: str | None = None) -> None:
+    write(
+        database,
+        "insert into shop.products (dataset, product_id, title, category_id) values ('shop', %s, %s, %s)",
+        product_id, title, category,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def shop(database: PostgresSettings) -> PostgresSettings:
+    """Ten products of each kind."""
+    write(database, "insert into raw.datasets (name, source, is_active) values ('shop', 'csv', true)")
+    for kind, (words, category) in KINDS.items():
+        for number in range(10):
+            add(database, f"{kind}{number}", f"{words} model{number}", category)
+    return database
+
+
+@pytest.fixture
+async def pool(shop: PostgresSettings) -> AsyncIterator[asyncpg.Pool]:
+    made = await create_pool(shop, 2, name="test", timeout_ms=60_000)
+    yield made
+    await made.close()
+
+
+def lists(database: PostgresSettings, name: str) -> dict[str, list[str]]:
+    return dict(write(database, "select key, item_ids from shop.live_lists where name = %s and item_ids <> '{}'", name))  # type: ignore[arg-type]
+
+
+def kinds(item_ids: Iterable[str]) -> set[str]:
+    return {item_id.rstrip("0123456789") for item_id in item_ids}
+
+
+async def test_every_product_of_the_api_has_neighbours_of_its_kind(shop: PostgresSettings, pool: asyncpg.Pool) -> None:
+    await ContentVectors().run(pool)
+    found = lists(shop, "similar_by_content")
+    assert len(found) == 30
+    for item_id, neighbours in found.items():
+        assert item_id not in neighbours
+        assert kinds(neighbours[:9]) == kinds([item_id])
+
+
+async def test_a_product_added_later_is_vectorised_with_words_nobody_used_before(
+    shop: PostgresSettings, pool: asyncpg.Pool
+) -> None:
+    """Of the reference: a product added through the API is never vectorised."""
+    job = ContentVectors()
+    await job.run(pool)
+    add(shop, "shoe99", "trail running shoe zorbli", "sport")
+    add(shop, "boot99", "zorbli boot")
+    await job.run(pool)
+    found = lists(shop, "similar_by_content")
+    assert kinds(found["shoe99"][:9]) <= {"shoe", "boot"}
+    assert found["boot99"][0] == "shoe99"
+    # A worker that starts afresh goes on with the same words.
+    add(shop, "sandal99", "zorbli sandal")
+    await ContentVectors().run(pool)
+    assert set(lists(shop, "similar_by_content")["sandal99"][:2]) == {"shoe99", "boot99"}
+
+
+async def test_what_a_product_becomes_decides_about_its_neighbours(shop: PostgresSettings, pool: asyncpg.Pool) -> None:
+    job = ContentVectors()
+    await job.run(pool)
+    write(shop, "update shop.products set description = 'green tea leaf aroma', title = 'tea', category_id = 'food'"
+                " where product_id = 'shoe1'")  # fmt: skip
+    write(shop, "update shop.products set stock = 0 where product_id = 'tea1'")
+    await job.run(pool)
+    found = lists(shop, "similar_by_content")["shoe1"]
+    assert kinds(found[:9]) == {"tea"}
+    assert "tea1" not in found
+
+
+async def test_words_are_learned_anew_when_the_catalogue_has_doubled(
+    shop: PostgresSettings, pool: asyncpg.Pool
+) -> None:
+    job = ContentVectors()
+    await job.run(pool)
+    for number in range(31):
+        add(shop, f"book{number}", f"novel paper author{number % 3}")
+    await job.run(pool)
+    assert write(shop, "select fitted from shop.vector_progress") == [(61,)]
+    assert kinds(lists(shop, "similar_by_content")["book7"]) == {"book"}
+    tables = write(shop, "select count(*) from pg_class where relname ~ '^item_vectors_[0-9]+$' and relkind = 'r'")
+    assert tables == [(1,)]
+
+
+async def test_a_customer_without_purchases_is_served_by_the_profile_and_one_with_by_both(
+    shop: PostgresSettings, pool: asyncpg.Pool
+) -> None:
+    """Of the reference: fails for a customer without purchases, recommends what the customer owns."""
+    job = ContentVectors()
+    await job.run(pool)
+    write(shop, "insert into shop.customers (dataset, customer_id, preference) values"
+                " ('shop', 'ada', 'a good tea'), ('shop', 'bo', null), ('shop', 'cy', 'smartphone')")  # fmt: skip
+    await job.run(pool)
+    found = lists(shop, "fits_profile")
+    assert kinds(found["ada"][:10]) == {"tea"}
+    assert "bo" not in found
+    for number in range(3):
+        write(
+            shop,
+            "insert into raw.collected_events (dataset, event_id, timestamp_ms, user_id, item_id, event_type)"
+            " values ('shop', %s, 1, 'bo', %s, 'purchase')",
+            f"e{number}", f"shoe{number}",
+        )  # fmt: skip
+    await job.run(pool)
+    found = lists(shop, "fits_profile")
+    assert kinds(found["bo"][:7]) == {"shoe"}
+    assert not {"shoe0", "shoe1", "shoe2"} & set(found["bo"])
+    write(shop, "delete from shop.customers where customer_id = 'ada'")
+    job = ContentVectors()
+    await job.run(pool)
+    assert set(lists(shop, "fits_profile")) == {"bo", "cy"}
+    assert {row[0] for row in write(shop, "select customer_id from shop.customer_vectors")} == {"bo", "cy"}
+
+
+async def test_lists_of_products_that_the_pipeline_knows_by_now_go(shop: PostgresSettings, pool: asyncpg.Pool) -> None:
+    await ContentVectors().run(pool)
+    write(shop, "insert into recs.versions (dataset, table_name, run_id, status, published_at)"
+                " values ('shop', 'similar_items', 'r', 'ready', now() + interval '4 hours')")  # fmt: skip
+    write(shop, "insert into recs.active_versions (dataset, table_name, version)"
+                " select 'shop', 'similar_items', version from recs.versions")  # fmt: skip
+    await ContentVectors().run(pool)
+    assert lists(shop, "similar_by_content") == {}
+
+
+async def test_a_rebuild_that_died_leaves_nothing_behind_and_the_old_vectors_in_use(
+    shop: PostgresSettings, pool: asyncpg.Pool
+) -> None:
+    await ContentVectors().run(pool)
+    before = write(shop, "select count(*) from shop.item_vectors")
+    write(shop, "create table shop.item_vectors_1 (like shop.item_vectors)")
+    write(shop, "delete from shop.vector_progress")
+    await ContentVectors().run(pool)
+    assert write(shop, "select count(*) from shop.item_vectors") == before
+    assert write(shop, "select to_regclass('shop.item_vectors_1')") == [(None,)]
+
+
+async def test_nothing_to_do_without_a_dataset(database: PostgresSettings) -> None:
+    made = await create_pool(database, 1, name="test", timeout_ms=60_000)
+    await asyncio.wait_for(ContentVectors().run(made), 5)
+    await made.close()
+    assert json.dumps(write(database, "select count(*) from shop.live_lists")) == "[[0]]"
