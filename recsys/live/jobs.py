@@ -1,7 +1,12 @@
 """What the worker does; a job is a function in a file of its own."""
 
+from recsys.live.rollup import roll_up
 from recsys.live.training import train_on_demand
 from recsys.live.vectors import update_vectors
 from recsys.live.worker import Job
 
-JOBS: tuple[Job, ...] = (Job("training", 3.0, train_on_demand), Job("vectors", 1.0, update_vectors))
+JOBS: tuple[Job, ...] = (
+    Job("training", 3.0, train_on_demand),
+    Job("rollup", 60.0, roll_up),
+    Job("vectors", 1.0, update_vectors),
+)

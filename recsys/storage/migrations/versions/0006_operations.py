@@ -31,11 +31,11 @@ create table ops.served (
     source    text not null, -- of an item; '' counts whole answers
     version   bigint not null,
     shown     bigint not null default 0,
-    phases    jsonb not null default '{}',
+    phases    jsonb not null default '{}', -- of whole answers: name -> {count, sum, max}
     primary key (dataset, day, placement, source, version)
 );
 
--- What came of them, rolled up from collected events.
+-- What came of them, rolled up from collected events. Source '' is all of a placement; placement '' the whole day.
 create table ops.performance (
     dataset     text not null references raw.datasets on delete cascade,
     day         date not null,
@@ -46,6 +46,12 @@ create table ops.performance (
     made_at     timestamptz not null default clock_timestamp(),
     primary key (dataset, day, placement, source, version)
 );
+
+-- The events that reports are made of, by arrival (which days have news?) and by time (what happened that day?).
+create index collected_events_told_by_arrival on raw.collected_events (dataset, ingested_at)
+    where placement is not null or event_type = 'purchase';
+create index collected_events_told_by_time on raw.collected_events (dataset, timestamp_ms)
+    where placement is not null or event_type = 'purchase';
 """
 
 
