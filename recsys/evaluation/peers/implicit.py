@@ -1,11 +1,13 @@
 """The package `implicit`: ALS and BPR by matrix factors, BM25 and cosine by nearest neighbours of items."""
 
+import warnings
 from typing import Any, ClassVar
 
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
 from implicit.cpu.bpr import BayesianPersonalizedRanking
 from implicit.nearest_neighbours import BM25Recommender, CosineRecommender
+from implicit.utils import ParameterWarning
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
@@ -28,8 +30,8 @@ class Implicit(Peer):
         self._model: Any = None
 
     def _learn(self, weights: sparse.csr_matrix) -> None:
-        # The package runs threads of its own and asks for BLAS to have one.
-        with threadpool_limits(1, "blas"):
+        # The package runs threads of its own and asks for BLAS to have one; it warns of a conversion it causes itself.
+        with threadpool_limits(1, "blas"), warnings.catch_warnings(category=ParameterWarning, action="ignore"):
             self._model = self.kind(**self.parameters)
             self._model.fit(weights, show_progress=False)
 
