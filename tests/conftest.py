@@ -85,6 +85,13 @@ def bucket(s3_server_settings: ObjectStoreSettings) -> ObjectStore:
     return store
 
 
+@pytest.fixture(scope="session")
+def broker() -> Iterator[temporary.Broker]:
+    """A running RabbitMQ, shared by the session; a test that stops it starts it again."""
+    with tempfile.TemporaryDirectory(prefix="recsys-tests-") as folder, temporary.broker_in(Path(folder)) as found:
+        yield found
+
+
 @pytest.fixture
 def mlflow_settings(tmp_path: Path) -> MlflowSettings:
     """Tracking and registry in a file database: the same client code as against the server."""

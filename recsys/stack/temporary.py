@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -86,27 +85,9 @@ def s3_in(folder: Path) -> Iterator[ObjectStoreSettings]:
         yield settings
 
 
-@dataclass(frozen=True)
-class Broker:
-    """A RabbitMQ that can come and go, with its data in a folder."""
-
-    url: str
-    folder: Path
-    environment: Mapping[str, str]
-
-    @contextmanager
-    def started(self) -> Iterator[None]:
-        """The server for the length of the block; it returns with its queues when it is started again."""
-        with running(
-            rabbitmq_server.command(), self.folder / "log.txt", environment=self.environment, user=unprivileged()
-        ) as child:
-            _wait_for_port(urlsplit(self.url).port or 0, child, self.folder / "log.txt")
-            yield
-
-
 @contextmanager
-def broker_in(folder: Path) -> Iterator[Broker]:
-    """A RabbitMQ in `folder`, not yet started, and the name server that Erlang wants beside it."""
+def broker_in(folder: Path) -> Iterator["Broker"]:
+    """A RabbitMQ with its data in `folder`, started, and the name server that Erlang wants beside it."""
     open_path_for(folder / "data")
     port, node_port, name_port = free_port(), free_port(), free_port()
     password = secrets.token_hex(12)
@@ -114,23 +95,46 @@ def broker_in(folder: Path) -> Iterator[Broker]:
     if account := unprivileged():
         for path in (folder, *folder.iterdir()):
             shutil.chown(path, account, account)
-    url = f"amqp://{rabbitmq_server.USER}:{password}@127.0.0.1:{port}/"
     environment = rabbitmq_server.environment(folder, port, node_port, name_port)
     name_server = rabbitmq_server.name_server_command(name_port)
-    with running(name_server, folder / "epmd.txt", environment=environment, user=unprivileged()):
-        yield Broker(url, folder, environment)
-
-
-def _wait_for_port(port: int, child: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while True:
+    with running(name_server, folder / "epmd.log", environment=environment, user=unprivileged()):
+        broker = Broker(f"amqp://{rabbitmq_server.USER}:{password}@127.0.0.1:{port}/", folder, environment)
+        broker.start()
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            if child.poll() is not None or time.monotonic() > deadline:
-                raise UnavailableError(f"RabbitMQ did not start: {log.read_text()[-2000:]}") from None
-        time.sleep(0.1)
+            yield broker
+        finally:
+            broker.stop()
+
+
+class Broker:
+    """A RabbitMQ that can come and go, with its data."""
+
+    def __init__(self, url: str, folder: Path, environment: Mapping[str, str]) -> None:
+        self.url, self._log, self._environment = url, folder / "broker.log", environment
+        self._running = ExitStack()
+
+    def start(self) -> None:
+        """Returns when it takes connections.
+
+        Raises:
+            UnavailableError: it did not start; the end of its log is in the message.
+        """
+        child = self._running.enter_context(
+            running(rabbitmq_server.command(), self._log, environment=self._environment, user=unprivileged())
+        )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", urlsplit(self.url).port or 0), 1).close()
+                return
+            except OSError:
+                if child.poll() is not None or time.monotonic() > deadline:
+                    raise UnavailableError(f"RabbitMQ did not start: {self._log.read_text()[-2000:]}") from None
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Returns when it has ended in order."""
+        self._running.close()
 
 
 def variables(home: Path, database: PostgresSettings, bucket: ObjectStoreSettings) -> dict[str, str]:
