@@ -21,6 +21,7 @@ from fast_api_service.items.endpoints import router as items
 from fast_api_service.openapi import document
 from fast_api_service.recommendations.endpoints import router as recommendations
 from fast_api_service.recommendations.service import Recommender
+from fast_api_service.reports.endpoints import router as reports
 from fast_api_service.state import ServiceState
 from fast_api_service.training.endpoints import router as training
 from fast_api_service.users.endpoints import router as users
@@ -61,7 +62,7 @@ def create_app() -> FastAPI:
     app.router.routes.clear()
     shop = (products, skus, categories, customers, purchases)
     # Routes are tried in order: the busy ones come first, and health, which benchmarks compare with, is not held back.
-    for router in (recommendations, health, events, items, users, training, *shop):
+    for router in (recommendations, health, events, items, users, training, reports, *shop):
         app.include_router(router)
     metrics.install(app)
     app.router.routes.extend(documentation)

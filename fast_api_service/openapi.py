@@ -23,6 +23,7 @@ TAGS = [
     {"name": "events", "description": "What shoppers do. Acknowledged means stored."},
     {"name": "users", "description": "What is known of a user."},
     {"name": "training", "description": "Models trained on demand; needs the scope `admin`."},
+    {"name": "reports", "description": "What recommendations brought; needs the scope `admin`."},
     {"name": "catalogue", "description": "Products, variants and categories as the shop keeps them."},
     {"name": "customers", "description": "Customers, and what they bought."},
     {"name": "health", "description": "For operators; no key needed."},
