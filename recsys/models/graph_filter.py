@@ -3,7 +3,7 @@
 Shen et al., "How Powerful is Graph Convolution for Recommendation?", CIKM 2021 (GF-CF): with R̃ = Du^-½ R Di^-½ and V
 its first right singular vectors, the scores of a history h are h · (R̃ᵀR̃ + s · Di^-½ V Vᵀ Di^½). As in there the second
 part is an ideal low-pass filter; the first, two steps through the graph, is also scaled by powers of popularity, and
-users' power is a setting. The defaults were chosen on Gowalla's training pairs, the end of each user's line held out.
+the powers of users and of the items that come out are settings. The defaults were chosen on Gowalla's validation side.
 """
 
 import json
@@ -35,10 +35,11 @@ class GraphFilter(ScoringModel):
         self,
         *,
         factors: int = 1024,
-        smooth: float = 0.5,
+        smooth: float = 0.85,
         activity_power: float = 0.35,
         input_popularity: float = 0.2,
-        output_popularity: float = 0.25,
+        output_popularity: float = 0.35,
+        smooth_popularity: float = 0.6,
         max_history: int = 1000,
         history_decay: float = 1.0,
         seed: int = 42,
@@ -51,12 +52,14 @@ class GraphFilter(ScoringModel):
             activity_power: a user's interactions weigh their number to minus this power; 0.5 is the paper's.
             input_popularity: history items weigh popularity to minus this power in the two-step part.
             output_popularity: scores are multiplied by popularity to this power there.
+            smooth_popularity: and to this one in the low-pass part; 0.5 is the paper's.
             max_history: longest history that counts in `fit`; bounds the pairs a user makes.
             history_decay: see `ScoringModel`.
         """
         self.factors, self.smooth = factors, smooth
         self.activity_power = activity_power
         self.input_popularity, self.output_popularity = input_popularity, output_popularity
+        self.smooth_popularity = smooth_popularity
         self.max_history, self.history_decay, self.seed = max_history, history_decay, seed
         self._steps: sparse.csr_matrix | None = None
         self._into: np.ndarray | None = None
@@ -76,7 +79,7 @@ class GraphFilter(ScoringModel):
         self._steps = (into @ (graph.T @ graph) @ out).tocsr()
         vectors = _singular_vectors(graph, min(self.factors, min(graph.shape) - 1), self.seed)
         self._into = vectors * popularity[:, None] ** -0.5
-        self._out = np.ascontiguousarray((vectors * (self.smooth * popularity[:, None] ** 0.5)).T)
+        self._out = np.ascontiguousarray((vectors * (self.smooth * popularity[:, None] ** self.smooth_popularity)).T)
         return self
 
     def _scores(self, histories: sparse.csr_matrix) -> np.ndarray:

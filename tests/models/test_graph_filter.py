@@ -22,8 +22,8 @@ def test_scores_are_those_of_the_formula() -> None:
     degree, users = x.sum(axis=0), x.sum(axis=1)
     graph = x / users[:, None] ** 0.35 / np.sqrt(degree)
     vectors = np.linalg.svd(graph)[2][:6].T
-    smooth = degree[:, None] ** -0.5 * (vectors @ vectors.T) * degree**0.5
-    expected = x[3] @ (degree[:, None] ** -0.2 * (graph.T @ graph) * degree**0.25 + 0.4 * smooth)
+    smooth = degree[:, None] ** -0.5 * (vectors @ vectors.T) * degree**0.6
+    expected = x[3] @ (degree[:, None] ** -0.2 * (graph.T @ graph) * degree**0.35 + 0.4 * smooth)
     model = GraphFilter(factors=6, smooth=0.4).fit(frame, now=NOW)
     found = model.recommend(frame.filter(user_id="u03"), 25).sort("item_id")
     positive = expected > 0
