@@ -10,6 +10,8 @@ from pydantic import StringConstraints
 # Control characters are refused because Postgres cannot keep NUL in a text.
 PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=PRINTABLE)]
+# Ids with commas between, as a query parameter; longer lists go into a body.
+IdList = Annotated[str, StringConstraints(min_length=1, max_length=26_000, pattern=PRINTABLE)]
 
 UserPath = Annotated[Identifier, Path(description="The shop's id of the user.", examples=["257597"])]
 ItemPath = Annotated[Identifier, Path(description="The shop's id of the item.", examples=["187946"])]

@@ -15,10 +15,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from fast_api_service import metrics
 from fast_api_service.health import repository as pipeline_facts
+from fast_api_service.recommendations.categories import Categories
 from fast_api_service.recommendations.reserve import Reserve
 from fast_api_service.reports import served
 from fast_api_service.reports.served import Served
+from recsys.placements.decisions import Decisions
+from recsys.placements.plans import Plans
 from recsys.publishing.availability import Availability
+from recsys.publishing.item_facts import ItemFacts
 from recsys.publishing.leader import HostLeader
 from recsys.publishing.live_lists import LiveLists
 from recsys.publishing.recent import RecentStore
@@ -68,6 +72,10 @@ class ServiceState:
         )
         self.tailer = Tailer(self.recent, self.leader)
         self.stock = Availability(folder / "unavailable.json", self.leader)
+        self.facts = ItemFacts(folder / "item_facts", self.leader)
+        self.decisions = Decisions(folder / "decisions.json", self.leader)
+        self.plans = Plans(self.decisions, self.facts)
+        self.categories = Categories(self.decisions, self.facts)
         self.live_lists = LiveLists()
         self.reserve = Reserve(self.stock)
         self.served = Served()
@@ -114,7 +122,22 @@ class ServiceState:
         if self.postgres.ok:
             await self.stock.refresh(self.pool.fetch, self.follower.current.dataset)
             await self.live_lists.refresh(self.pool.fetch, self.follower.current.dataset)
+            await self.facts.refresh(self.pool.fetch, self.follower.current.dataset)
+            decided = await self.decisions.refresh(self.pool.fetch, self.follower.current.dataset)
+            if decided:
+                await asyncio.to_thread(self.plans.renew)
+                self.categories.forget()
+        await self._follow_facts()
         self.degraded = self._reasons()
+
+    async def _follow_facts(self) -> None:
+        """Let go of what was concluded from facts that are different now, and of rules whose time is over."""
+        changed = self.facts.changed()
+        if changed is None or changed:
+            await asyncio.to_thread(self.plans.forget, changed)
+            self.categories.forget()
+        else:
+            self.plans.keep_time()
 
     async def _tail(self) -> None:
         if self.postgres.ok:

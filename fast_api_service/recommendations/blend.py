@@ -1,12 +1,15 @@
 """Putting lists together: pure functions over picks, without duplicates and never shorter than the lists allow."""
 
-from collections.abc import Container, Iterable, Iterator
-from itertools import chain, islice, repeat, zip_longest
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice, repeat
 
 from recsys.publishing.codec import RecommendationList
 
 # item id, score, source, reason, what the reason is based on. A plain tuple, because `zip` makes those fastest.
 Pick = tuple[str, float, str, str, str | None]
+
+PLACES_A_STEP_BACK = 10  # at the greatest diversity
 
 
 def decoded(
@@ -42,31 +45,69 @@ def listed(
     return chain(decoded(found, head, source, reason, based_on), rest())
 
 
-def visible(picks: Iterable[Pick], *hidden: Container[str]) -> Iterator[Pick]:
-    """The picks whose items are in none of the `hidden` sets."""
-    return (pick for pick in picks if not any(pick[0] in items for items in hidden))
+def weave(first: Iterable[Pick], second: Iterable[Pick], share: float) -> Iterator[Pick]:
+    """Of every place `share` goes to `second`, as evenly as can be; when one ends the other goes on alone."""
+    others, due = iter(second), 0.0
+    for pick in first:
+        due += share
+        yield pick
+        # So many places of `second` belong to one of `first`.
+        while due >= 1 - share - 1e-9:
+            due -= 1 - share
+            other = next(others, None)
+            if other is None:
+                due = float("-inf")
+            else:
+                yield other
+    yield from others
 
 
-def alternate(first: Iterable[Pick], second: Iterable[Pick]) -> Iterator[Pick]:
-    """One of `first`, one of `second`, and so on; when one ends the other goes on alone."""
-    for pair in zip_longest(first, second):
-        for pick in pair:
-            if pick is not None:
-                yield pick
+def take(
+    picks: Iterable[Pick],
+    limit: int,
+    may_show: Callable[[str], bool] = lambda _: True,
+    sizes: Mapping[str, int] | None = None,
+) -> list[Pick]:
+    """The first `limit` picks with different items that may be shown.
 
-
-def take(picks: Iterable[Pick], limit: int, bought: Iterable[str] = (), unavailable: Container[str] = ()) -> list[Pick]:
-    """The first `limit` picks with different items, none of them bought or unavailable."""
+    Args:
+        sizes: of sources that may give only so many.
+    """
     taken: list[Pick] = []
     if limit <= 0:
         return taken
-    not_again = set(bought)
+    left = dict(sizes) if sizes else {}
+    seen: set[str] = set()
     for pick in picks:
         item_id = pick[0]
-        if item_id in not_again or item_id in unavailable:
+        if item_id in seen or not may_show(item_id):
             continue
-        not_again.add(item_id)
+        if left and left.get(pick[2], 1) < 1:
+            continue
+        if pick[2] in left:
+            left[pick[2]] -= 1
+        seen.add(item_id)
         taken.append(pick)
         if len(taken) == limit:
             break
     return taken
+
+
+def spread(
+    picks: Sequence[Pick], category: Callable[[str], str | None], diversity: float, cap: int | None
+) -> list[Pick]:
+    """The picks in an order that does not show one category over and over.
+
+    Each item steps back `diversity` · 10 places for each better one of its category; those beyond the first `cap` of
+    their category come after all others. Items without a category are of none.
+    """
+    better: dict[str, int] = defaultdict(int)
+    moved = []
+    for place, pick in enumerate(picks):
+        of = category(pick[0])
+        before = better[of] if of is not None else 0
+        if of is not None:
+            better[of] += 1
+        beyond = cap is not None and before >= cap
+        moved.append((beyond, place + PLACES_A_STEP_BACK * diversity * before, place))
+    return [picks[place] for _, _, place in sorted(moved)]

@@ -7,9 +7,11 @@ from starlette.responses import Response
 
 from fast_api_service.auth import needs
 from fast_api_service.problems import responses
-from fast_api_service.recommendations.schemas import Basket, Recommendations
+from fast_api_service.recommendations.questions import question_of, split_ids
+from fast_api_service.recommendations.schemas import Asked, AskedPositions, Basket, Positions, Recommendations
+from fast_api_service.recommendations.view import Question
 from fast_api_service.routing import DirectRoute
-from fast_api_service.schemas import Identifier, Limit, UserPath
+from fast_api_service.schemas import Identifier, IdList, Limit, UserPath
 from recsys.api_keys import Scope
 from recsys.schema import Placement
 
@@ -20,8 +22,15 @@ router = APIRouter(
     dependencies=[needs(Scope.READ)],
 )
 ERRORS = responses(401, 403, 422, 500)
+BODY_ERRORS = ERRORS | responses(400, 413)
 UserQuery = Annotated[Identifier, Query(description="The shop's id of the user; left out: a guest.")]
+SessionQuery = Annotated[Identifier, Query(description="The shop's id of the session, for guests and beside a user.")]
 CategoryQuery = Annotated[Identifier, Query(description="The shop's id of the category; left out: the whole shop.")]
+OnPage = Annotated[
+    IdList,
+    Query(description="The product shown, or what is in the cart: ids with commas between. All of them count."),
+]
+Excluded = Annotated[IdList, Query(description="Items that are not to be shown: ids with commas between.")]
 
 
 @router.get(
@@ -36,13 +45,75 @@ async def recommend(
     user_id: UserQuery | None = None,
     limit: Limit | None = None,
     placement: Annotated[Placement, Query(description="Where in the shop it is shown.")] = Placement.HOME,
+    session_id: SessionQuery | None = None,
+    item_ids: OnPage | None = None,
+    category_id: CategoryQuery | None = None,
+    exclude: Excluded | None = None,
 ) -> Response:
-    """Ranked, personalized, online and default items, in this order, until there are `limit` of them.
+    """What the placement's configuration says: its first source that has something answers, the others top up.
 
-    Events newer than the user's list are answered at once: every second item then is a neighbour of what the user
-    just did. Items that the user bought, or that are not available now, are never shown.
+    Never shown are what is on the page or in the cart, what was bought (unless it is of a repeatable category) or
+    disliked, what is hidden or out of stock, and what rules exclude. `product` needs `item_ids`, `category` needs
+    `category_id`; a category's page brings what is out of stock last instead of never. On the home page, events newer
+    than the shopper's list are answered at once: every second item then is a neighbour of what was just done.
+    Ids that hold a comma can be given by POST.
     """
-    return _json(request.app.state.recommender.home(user_id, limit or _default_limit(request)))
+    limit = limit or _default_limit(request)
+    if item_ids is None and exclude is None and session_id is None and category_id is None:
+        question = Question(user_id, limit)
+    else:
+        question = Question(
+            user_id, limit, session_id, split_ids("item_ids", item_ids), category_id, split_ids("exclude", exclude)
+        )
+    return _json(request.app.state.recommender.recommend(*question_of(placement, question)))
+
+
+@router.post(
+    "",
+    response_model=Recommendations,
+    responses=BODY_ERRORS,
+    summary="What to show, asked by POST",
+    operation_id="recommendByPost",
+)
+async def recommend_by_post(request: Request, asked: Annotated[Asked, Body()]) -> Response:
+    """The same as by GET, for long carts and for ids of any form."""
+    question = asked.question(_default_limit(request))
+    return _json(request.app.state.recommender.recommend(*question_of(asked.placement, question)))
+
+
+@router.get(
+    "/positions",
+    response_model=Positions,
+    responses=responses(401, 403, 404, 422, 500),
+    summary="The order of a category",
+    operation_id="listPositions",
+)
+async def positions(
+    request: Request,
+    category_id: CategoryQuery,
+    user_id: UserQuery | None = None,
+    session_id: SessionQuery | None = None,
+) -> Response:
+    """The rank of every item of the category and those below it (the first 10,000), for a shop that sorts by itself.
+
+    What the shopper bought, disliked or has in the cart comes after the rest, what is out of stock last; what is
+    hidden, or excluded by rules, has no rank.
+    """
+    question = Question(user_id, 1, session_id, (), category_id)
+    return _json(request.app.state.recommender.positions(question))
+
+
+@router.post(
+    "/positions",
+    response_model=Positions,
+    responses=responses(400, 401, 403, 404, 413, 422, 500),
+    summary="The order of some items of a category",
+    operation_id="listPositionsOfItems",
+)
+async def positions_of_items(request: Request, asked: Annotated[AskedPositions, Body()]) -> Response:
+    """The same, for the items given; null for one that has no rank."""
+    question = Question(asked.user_id, 1, asked.session_id, (), asked.category_id)
+    return _json(request.app.state.recommender.positions(question, asked.item_ids))
 
 
 @router.get(
@@ -84,7 +155,7 @@ async def online(request: Request, user_id: UserPath, limit: Limit | None = None
 @router.post(
     "/online",
     response_model=Recommendations,
-    responses=ERRORS | responses(400, 413),
+    responses=BODY_ERRORS,
     summary="A reaction to a guest's items",
     operation_id="recommendOnlineForGuest",
 )

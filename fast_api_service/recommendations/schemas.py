@@ -4,10 +4,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from fast_api_service.recommendations.view import Question
 from fast_api_service.schemas import Identifier
+from recsys.schema import Placement, Reason, Source
+
+Ids = Annotated[list[Identifier], Field(max_length=100)]
+Count = Annotated[int, Field(ge=1, le=100, strict=True)]
 
 EXAMPLE: dict[str, JsonValue] = {
-    "recommendation_id": "0199f7a3-4b1d-7e00-9a2b-3d4e5f607182",
+    "recommendation_id": "0199f7a3-4b1d-7e00-9a2b-3d4e5f607182.AQECACoAAAAAAAAAAf5j3QOGHLA",
     "version": 42,
     "degraded": False,
     "degraded_reasons": [],
@@ -41,13 +46,13 @@ class RecommendedItem(BaseModel):
     item_id: str
     rank: int = Field(description="From 1.")
     score: float = Field(description="Comparable within one source only.")
-    source: str = Field(description="`ranked`, `personalized`, `online`, `similar` or `default`.")
-    reason: str = Field(description="Why it is shown, a stable code such as `similar_to_viewed`.")
+    source: Source = Field(description="What put it there.")
+    reason: Reason = Field(description="Why it is shown.")
     based_on: str | None = Field(description="The item or category that the reason refers to.")
 
 
 class Recommendations(BaseModel):
-    """An answer with exactly as many items as asked, while the catalogue allows."""
+    """An answer with exactly as many items as asked, while the catalogue, the rules and the configuration allow."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
@@ -64,6 +69,80 @@ class Recommendations(BaseModel):
     items: list[RecommendedItem]
 
 
+class Asked(BaseModel):
+    """What is asked, by whom, and what is on the page."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"placement": "cart", "session_id": "s-81", "item_ids": ["187946", "461686"], "limit": 10},
+                {"placement": "category", "user_id": "257597", "category_id": "1016"},
+            ]
+        },
+    )
+
+    placement: Placement = Field(Placement.HOME, description="Where in the shop it is shown.")
+    user_id: Identifier | None = Field(None, description="The shop's id of the user; null: a guest.")
+    session_id: Identifier | None = Field(None, description="For guests, and beside a user.")
+    item_ids: Ids = Field([], description="The product shown, or what is in the cart; all of them count.")
+    category_id: Identifier | None = None
+    limit: Count | None = Field(None, description="How many items.")
+    exclude: Ids = Field([], description="Items that are not to be shown.")
+
+    def question(self, default_limit: int) -> Question:
+        """The same in the service's words."""
+        return Question(
+            self.user_id,
+            self.limit or default_limit,
+            self.session_id,
+            tuple(self.item_ids),
+            self.category_id,
+            tuple(self.exclude),
+        )
+
+
+class AskedPositions(BaseModel):
+    """Which items' ranks are asked for."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"category_id": "1016", "item_ids": ["187946", "461686"]}]}
+    )
+
+    category_id: Identifier
+    item_ids: Annotated[list[Identifier], Field(min_length=1, max_length=10_000)]
+    user_id: Identifier | None = None
+    session_id: Identifier | None = None
+
+
+class Positions(BaseModel):
+    """Where items stand in the order of their category."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "version": 42,
+                    "degraded": False,
+                    "degraded_reasons": [],
+                    "user_id": "257597",
+                    "category_id": "1016",
+                    "items": 3,
+                    "positions": {"187946": 1, "461686": 2, "9877": 3},
+                }
+            ]
+        }
+    )
+
+    version: int = Field(description="Generation of the published tables.")
+    degraded: bool
+    degraded_reasons: list[str]
+    user_id: str | None
+    category_id: str
+    items: int = Field(description="How many items the category has, those below it included.")
+    positions: dict[str, int | None] = Field(description="Rank from 1; null for what is not shown in the category.")
+
+
 class Basket(BaseModel):
     """What a guest looked at, newest last."""
 
@@ -72,4 +151,4 @@ class Basket(BaseModel):
     )
 
     item_ids: Annotated[list[Identifier], Field(min_length=1, max_length=100)]
-    limit: Annotated[int, Field(ge=1, le=100, strict=True)] | None = Field(None, description="How many items.")
+    limit: Count | None = Field(None, description="How many items.")

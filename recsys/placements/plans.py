@@ -10,7 +10,7 @@ from recsys.placements.decisions import Decisions
 from recsys.placements.rules import Rule
 from recsys.placements.ruleset import EXCLUDED, RuleSet
 from recsys.publishing.item_facts import ItemFacts
-from recsys.schema import Placement
+from recsys.schema import Placement, Source
 
 # Items kept for placements where rules include only some: what is popular need not be among those.
 MOST_ALLOWED = 1000
@@ -24,6 +24,17 @@ class Plan:
     configuration: PlacementConfiguration
     rules: RuleSet
     allowed: tuple[str, ...] = ()
+    begins_with_ranked: bool = False  # and neither mixes nor explores: a whole ranked list then is the answer
+
+
+def _begins_with_ranked(placement: Placement, configuration: PlacementConfiguration) -> bool:
+    first, *others = [step for step in configuration.cascade if step.enabled]
+    return (
+        placement is not Placement.CATEGORY
+        and (first.source, first.size) == (Source.RANKED, None)
+        and not any(step.weight for step in others if step.source is not Source.ONLINE)
+        and not (configuration.exploration or configuration.diversity or configuration.category_cap)
+    )
 
 
 class Plans(dict[str, Plan]):
@@ -47,7 +58,7 @@ class Plans(dict[str, Plan]):
         for placement in Placement:
             ids = tuple(rule_id for rule_id, rule in self._decisions.rules.items() if rule.holds_at(placement, at))
             rules, allowed = used[ids] = self._in_force.get(ids) or used.get(ids) or self._made(ids)
-            plan = Plan(str(placement), self._decisions.configuration.of(placement), rules, allowed)
+            plan = self._plan(placement, rules, allowed)
             if self.get(placement) != plan:
                 self[str(placement)] = plan
         self._in_force = used
@@ -68,7 +79,11 @@ class Plans(dict[str, Plan]):
         held = RuleSet(
             (rule for rule in rules.values() if rule.holds_at(placement, now)), self._facts.get, self._decisions.tree
         )
-        return Plan(str(placement), self._decisions.configuration.of(placement), held, self._allowed(held))
+        return self._plan(placement, held, self._allowed(held))
+
+    def _plan(self, placement: Placement, rules: RuleSet, allowed: tuple[str, ...]) -> Plan:
+        configuration = self._decisions.configuration.of(placement)
+        return Plan(str(placement), configuration, rules, allowed, _begins_with_ranked(placement, configuration))
 
     def _made(self, ids: tuple[str, ...]) -> tuple[RuleSet, tuple[str, ...]]:
         rules = RuleSet((self._decisions.rules[each] for each in ids), self._facts.get, self._decisions.tree)

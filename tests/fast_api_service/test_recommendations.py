@@ -1,10 +1,10 @@
 """Cascades over HTTP: what is shown to whom, in which order, and what never is."""
 
-import uuid
 from typing import Any
 
 import pytest
 
+from recsys.placements import token
 from recsys.storage import postgres
 from tests.conftest import wait_until
 from tests.fast_api_service.published_shop import (
@@ -73,14 +73,18 @@ def test_stored_neighbours_of_older_events_are_online_items(api: Service) -> Non
 def test_every_answer_says_where_it_comes_from(api: Service, method: str, path: str, body: Any) -> None:
     answers = [(api.get(path) if method == "GET" else api.post(path, body)).json() for _ in range(2)]
     assert answers[0]["recommendation_id"] != answers[1]["recommendation_id"]
-    assert uuid.UUID(answers[0]["recommendation_id"]).version == 7
+    told = token.read(answers[0]["recommendation_id"])
+    assert told is not None
+    assert (told.placement, told.version) == (answers[0]["placement"], answers[0]["version"])
     assert answers[0]["version"] == answers[1]["version"] > 0
     assert (answers[0]["degraded"], answers[0]["degraded_reasons"]) == (False, [])
     assert len(answers[0]["items"]) == 10
     for item in answers[0]["items"]:
         assert set(item) == {"item_id", "rank", "score", "source", "reason", "based_on"}
-        assert item["source"]
         assert item["reason"]
+        origin = told.origin(item["item_id"])
+        assert origin is not None
+        assert origin.source == item["source"]
 
 
 def test_the_personalized_list_is_topped_up(api: Service) -> None:
