@@ -68,6 +68,8 @@ async def rebuild(
         f"create index on shop.{table} using hnsw (embedding vector_cosine_ops) with (m = 16, ef_construction = 100)",
         timeout=3600,
     )
+    # Without statistics the planner would rather sort the whole table than use the index.
+    await connection.execute(f"analyze shop.{table}; analyze recs.item_state", timeout=3600)
     async with connection.transaction():
         for (old,) in await connection.fetch(_IN_USE, dataset):
             await connection.execute(f"drop table {old}")

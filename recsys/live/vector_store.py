@@ -66,6 +66,11 @@ def packed(vector: np.ndarray) -> bytes:
     return _HEADER.pack(len(vector), 0) + vector.astype(">f4").tobytes()
 
 
+def written(vector: np.ndarray) -> str:
+    """A vector in Postgres' notation."""
+    return f"[{','.join(map(str, vector.tolist()))}]"
+
+
 async def present(connection: asyncpg.Connection) -> str:
     """The Postgres snapshot of this moment."""
     return str((await connection.fetch(NOW))[0]["snapshot"])

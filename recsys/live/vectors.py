@@ -18,6 +18,7 @@ from recsys.models.word_vectors import Document, WordVectors
 from recsys.models.words import text_words
 from recsys.publishing.changes import is_ahead
 from recsys.publishing.live_lists import put_lists
+from recsys.storage.nearest import nearest
 
 SIMILAR_BY_CONTENT, FITS_PROFILE = "similar_by_content", "fits_profile"
 MOST_LISTS = 10_000  # of each kind
@@ -37,16 +38,6 @@ where product.dataset = $1 and product.created_at > coalesce((
     select published_at - interval '3 hours' from recs.active_versions join recs.versions using (version)
     where active_versions.dataset = $1 and active_versions.table_name = 'similar_items'), '-infinity')
 order by product.created_at desc limit $2
-"""
-# Never what is not to be had; the search goes on until there are enough others.
-_NEAREST = """
-select wanted.id, near.item_id, near.score from unnest($2::text[], $3::vector[]) as wanted(id, embedding)
-cross join lateral (
-    select vector.item_id, 1 - (vector.embedding <=> wanted.embedding) as score
-    from shop.item_vectors vector join recs.item_state state using (dataset, item_id)
-    where vector.dataset = $1 and state.is_available and not state.is_hidden
-    order by vector.embedding <=> wanted.embedding limit $4
-) near
 """
 _VECTORS = "select item_id, embedding from shop.item_vectors where dataset = $1 and item_id = any($2)"
 _LISTED = "select key from shop.live_lists where dataset = $1 and name = $2 and item_ids <> '{}'"
@@ -192,15 +183,10 @@ def _vectors(words: WordVectors, documents: Mapping[str, Document]) -> dict[str,
 async def _nearest(
     connection: asyncpg.Connection, dataset: str, vectors: Mapping[str, np.ndarray], size: int
 ) -> dict[str, list[tuple[str, float]]]:
-    """The items nearest to each vector, best first; those that share no direction with it are left out."""
+    """Items and their cosine for each vector, best first."""
     async with connection.transaction():
-        await connection.execute("set local hnsw.ef_search = 100; set local hnsw.iterative_scan = strict_order")
-        rows = await connection.fetch(_NEAREST, dataset, list(vectors), list(map(store.packed, vectors.values())), size)
-    found: dict[str, list[tuple[str, float]]] = {key: [] for key in vectors}
-    for key, item_id, score in rows:
-        if score > 0:
-            found[key].append((item_id, score))
-    return {key: sorted(picks, key=lambda pick: -pick[1]) for key, picks in found.items()}
+        found = await nearest(connection, dataset, {key: store.written(each) for key, each in vectors.items()}, size)
+    return {key: [(row["item_id"], row["score"]) for row in rows] for key, rows in found.items()}
 
 
 async def _put(

@@ -1,5 +1,6 @@
 """Products, variants and categories over HTTP."""
 
+import asyncio
 import json
 import threading
 import time
@@ -9,8 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
+from recsys.live.vectors import ContentVectors
 from recsys.pipeline.context import RunContext
 from recsys.storage import postgres
+from recsys.storage.pool import create_pool
 from tests.fast_api_service.running_service import Service
 
 MUG = {"title": "Mug", "brand": "Fjord", "category_id": "mugs", "price": 12.9, "stock": 4, "tags": ["blue"]}
@@ -300,3 +303,23 @@ def test_writers_of_overlapping_batches_neither_fail_nor_lose_rows(api: Service)
     assert [answer.status_code for answer in answers] == [200] * 6
     assert sum(answer.json()["created"] for answer in answers) == 400
     assert sum(answer.json()["updated"] for answer in answers) == 2000
+
+
+def test_a_search_by_text_finds_what_the_worker_has_vectorised(api: Service, shop: RunContext) -> None:
+    word, sold_out = new_id("w").replace("-", ""), new_id()
+    rows = [{"product_id": new_id(), "title": f"{word} kettle {number}"} for number in range(3)]
+    send(api, "POST", "/v1/products/bulk", [*rows, {"product_id": sold_out, "title": f"{word} kettle", "stock": 0}])
+
+    async def vectorise() -> None:
+        pool = await create_pool(shop.postgres, 1, name="test", timeout_ms=60_000)
+        await ContentVectors().run(pool)
+        await pool.close()
+
+    asyncio.run(vectorise())
+    found = api.get("/v1/items/search", "reader", like=f"Zzyzx {word} KETTLE", limit=5).json()
+    assert {item["item_id"] for item in found["items"][:3]} == {row["product_id"] for row in rows}
+    assert sold_out not in {item["item_id"] for item in found["items"]}
+    assert found["items"][0]["title"].startswith(word)
+    assert found["unknown_words"] == ["zzyzx"]
+    assert api.get("/v1/items/search", "reader", like="Zzyzx").json()["items"] == []
+    assert api.get("/v1/items/search", "reader").status_code == 422
