@@ -16,7 +16,8 @@ SOURCES = {
     RecommendationTable.PERSONALIZED: "personalized",
     RecommendationTable.DEFAULT: "default",
 }
-REASONS = (Reason.SIMILAR_TO_VIEWED, Reason.PERSONALIZED_FOR_YOU, Reason.POPULAR)
+# The last one is for what no source has.
+REASONS = (Reason.SIMILAR_TO_VIEWED, Reason.PERSONALIZED_FOR_YOU, Reason.POPULAR, Reason.NEW_TO_EXPLORE)
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,14 @@ class Candidates:
         )
 
     def best_source(self) -> np.ndarray:
-        """Per pair, which source ranks it highest, as an index of `SOURCES`."""
-        return np.argmin(np.where(np.isnan(self.ranks), np.inf, self.ranks), axis=0)
+        """Per pair, which source ranks it highest, as an index of `SOURCES`; their number where none has it."""
+        source = np.argmin(np.where(np.isnan(self.ranks), np.inf, self.ranks), axis=0)
+        return np.where(self.without_source(), len(SOURCES), source)
+
+    def without_source(self) -> np.ndarray:
+        """Per pair, whether no source has it: it was dealt."""
+        missing: np.ndarray = np.isnan(self.ranks).all(axis=0)
+        return missing
 
 
 def join_candidates(
@@ -62,6 +69,7 @@ def join_candidates(
     *,
     everyone: np.ndarray,
     per_source: int,
+    dealt: np.ndarray | None = None,
 ) -> Candidates:
     """Join the lists of several sources.
 
@@ -70,10 +78,12 @@ def join_candidates(
             A list without `key` is everyone's.
         everyone: codes of the users that such a list is for.
         per_source: how many items of each list count.
+        dealt: codes of pairs that are candidates whether or not a source has them.
     """
     coded = {table: _coded(frame, users, items, everyone, per_source) for table, frame in lists.items()}
+    found = [pair_codes(part["user"], part["item"], len(items)) for part in coded.values()]
     # Sorting is six times faster here than np.unique, which hashes.
-    pairs = np.sort(np.concatenate([pair_codes(part["user"], part["item"], len(items)) for part in coded.values()]))
+    pairs = np.sort(np.concatenate(found if dealt is None else [*found, dealt]))
     pairs = pairs[np.diff(pairs, prepend=-1) != 0]
     scores = np.full((len(SOURCES), len(pairs)), np.nan, np.float32)
     ranks = np.full((len(SOURCES), len(pairs)), np.nan, np.float32)

@@ -4,11 +4,10 @@
 the same category. The greedy choice then needs no loop: within a category items are taken by score, the j-th is worth
 its score minus j times the strength, whatever the other categories hold, and one sort finds the list.
 
-*Discovery* gives the last place of the first ten to the candidate that few others are shown: one place for everybody
-together is enough to show most of the catalogue.
+*Discovery* gives last places of the first ten to items that nobody is shown there. As in recommending users to items
+(Vargas & Castells, RecSys 2014) each such item looks for the list in which it costs least, and not each list for an
+item: lists in which the displaced item would have been acted on stay as they are.
 """
-
-from itertools import pairwise
 
 import numpy as np
 
@@ -18,10 +17,8 @@ from recsys.ranking.candidates import Candidates, best_of_each, order_within
 from recsys.ranking.facts import ItemFacts
 from recsys.settings import RankerSettings
 
-# The place (from 0) that discovery fills: the last of what a page shows.
-DISCOVERY_PLACE = 9
-# Users whose discoveries are chosen at once, before what they are shown counts for the next ones.
-_USERS_AT_ONCE = 256
+# What a page shows, and how many of its places, the last ones, a list gives away at most.
+PAGE, GIVEN_AWAY = 10, 2
 
 
 class ListOrder:
@@ -29,28 +26,37 @@ class ListOrder:
 
     def __init__(self, items: ItemFacts, settings: RankerSettings) -> None:
         self._categories, self._settings = items.categories[0], settings
-        self._shown = np.zeros(len(items.items), np.float32)
+        self._shown = np.zeros(len(items.items), bool)
+        self._left = 0.0
 
     def best(self, candidates: Candidates, scores: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The `size` items to show each user: positions by user and place, ranks from 1, and scores that never rise.
+
+        What nobody is shown and what no source has is looked for among as many users as are given at once.
 
         Args:
             scores: one a candidate, higher is better.
         """
         cap, strength = self._settings.category_cap, self._settings.diversity
-        best, ranks = best_of_each(candidates.users, scores, size)
-        worth = scores[best]
+        best, ranks = best_of_each(candidates.users, scores, len(candidates))
+        kept = ranks <= size
+        if self._settings.discovery:
+            kept |= candidates.without_source()[best]
+        best = best[kept]
+        users, worth = candidates.users[best], scores[best]
         if strength or cap is not None:
-            users = candidates.users[best]
             place = self._place_in_category(candidates, best)
             worth = worth - np.float32(strength) * place
             surplus = place >= cap if cap is not None else np.zeros(len(best), bool)
             order = order_within(2 * users.astype(np.int64) + surplus, worth)
             best, worth = best[order], worth[order]
+        place = places(users)
         if self._settings.discovery:
-            best, worth = self._discover(candidates.users[best], candidates.items[best], ranks, best, worth)
+            order = self._discover(users, candidates.items[best], place, worth)
+            best, worth = best[order], worth[order]
+        best, users, worth, place = (values[place < size] for values in (best, users, worth, place))
         # A place is worth what the items of the list are worth, best first, whichever of them it shows.
-        return best, ranks, worth[order_within(candidates.users[best], worth)]
+        return best, (place + 1).astype(np.uint32), worth[order_within(users, worth)]
 
     def _place_in_category(self, candidates: Candidates, best: np.ndarray) -> np.ndarray:
         """How many better items of the same category the same user has; 0 where no category is known."""
@@ -62,22 +68,37 @@ class ListOrder:
         place[known[order]] = places(key[order])
         return place
 
-    def _discover(
-        self, users: np.ndarray, items: np.ndarray, ranks: np.ndarray, best: np.ndarray, worth: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Swap the candidate that few were shown into `DISCOVERY_PLACE`; the others keep their order."""
-        place = ranks.astype(np.int64) - 1
-        key = 2 * place
-        starts = np.flatnonzero(place == 0)
-        bounds = [*starts[::_USERS_AT_ONCE], len(best)]
-        for low, high in pairwise(bounds):
-            part = slice(low, high)
-            np.add.at(self._shown, items[part][place[part] < DISCOVERY_PLACE], 1)
-            eligible = np.flatnonzero(place[part] >= DISCOVERY_PLACE) + low
-            value = worth[eligible] - self._settings.discovery * np.log1p(self._shown[items[eligible]])
-            order = eligible[order_within(users[eligible], value)]
-            chosen = order[np.flatnonzero(np.diff(users[order], prepend=-1))]
-            key[chosen] = 2 * DISCOVERY_PLACE - 1
-            np.add.at(self._shown, items[chosen], 1)
-        order = np.argsort((users.astype(np.int64) << 32) | key, kind="stable")
-        return best[order], worth[order]
+    def _discover(self, users: np.ndarray, items: np.ndarray, place: np.ndarray, worth: np.ndarray) -> np.ndarray:
+        """The order of the rows once some items have been moved up; the others of a list keep theirs.
+
+        Rounds of offers: every item not shown yet offers itself to the list where it costs least, every list takes the
+        cheapest offer, until nothing is left to offer, to take, or to spend.
+        """
+        row, lists = np.cumsum(place == 0) - 1, int((place == 0).sum())
+        chance = 1 / (1 + np.exp(-worth.astype(np.float64)))
+        paged = place < PAGE
+        self._shown[items[paged]] = True
+        displaced = np.full((lists, PAGE), np.inf)
+        displaced[row[paged], place[paged]] = chance[paged]
+        given_away = np.zeros(lists, np.int64)
+        moved = np.zeros(len(row), bool)
+        self._left += self._settings.discovery * lists
+        offers = np.flatnonzero(~paged & ~self._shown[items])
+        while len(offers) and self._left >= 1:
+            cost = displaced[row[offers], PAGE - 1 - given_away[row[offers]]] - chance[offers]
+            offers = offers[np.argsort(cost, kind="stable")]
+            taken = _first(offers, items)
+            taken = _first(taken, row)[: int(self._left)]
+            given_away[row[taken]] += 1
+            moved[taken] = True
+            self._shown[items[taken]] = True
+            self._left -= len(taken)
+            offers = offers[~self._shown[items[offers]] & (given_away[row[offers]] < GIVEN_AWAY)]
+        # What was moved stands between what keeps its place and what has lost it.
+        key = np.where(moved, 2 * (PAGE - given_away[row]) - 1, 2 * place)
+        return np.argsort((users.astype(np.int64) << 32) | key, kind="stable")
+
+
+def _first(positions: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Of the positions in each group the first, in the order they come in."""
+    return positions[np.sort(np.unique(groups[positions], return_index=True)[1])]

@@ -160,7 +160,7 @@ def make_ranked(name: str, data: EvaluationData, **parameters: Any) -> RankedLis
     except ValidationError as error:
         raise BadInputError(
             f"The model {name!r} does not take these parameters: {error}.",
-            remedy="It takes the fields of RankerSettings: ranked.discovery=0.",
+            remedy="It takes the fields of RankerSettings, such as ranked.discovery=0.",
         ) from None
     return RANKED_LISTS[name](data.item_history, _categories(data), settings.model_copy(update={"ranker": ranker}))
 

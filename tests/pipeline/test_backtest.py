@@ -19,7 +19,7 @@ from recsys.sources.simulator import Simulator, Sizes
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shop, datetime]:
-    small = Sizes(users=400, items=100, events=8_000, days=60, property_rows=500)
+    small = Sizes(users=400, items=600, events=8_000, days=60, property_rows=2_000)
     settings = PipelineSettings(_env_file=None)  # type: ignore[call-arg]
     rows = SourceRows(Simulator(small, datetime(2026, 1, 1, tzinfo=UTC)))
     prepared = write_prepared(rows, tmp_path_factory.mktemp("shop"), settings, "shop")
@@ -48,7 +48,7 @@ def test_windows_are_judged_together_and_each_apart_from_its_future(shop: tuple[
 
 
 def test_discovery_shows_more_items(shop: tuple[Shop, datetime]) -> None:
-    found = run(shop, 1, discovery=3.0, diversity=0.1)
+    found = run(shop, 1, discovery=2.0, diversity=0.1)
     assert found.coverage[RANKED] > found.coverage[BY_SCORE]
     assert found.coverage["default"] <= 20
 

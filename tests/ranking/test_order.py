@@ -11,7 +11,7 @@ from recsys.dataset.prepared import CATEGORIES, EVENTS, ITEM_HISTORY
 from recsys.models.id_map import UNKNOWN
 from recsys.ranking.candidates import Candidates
 from recsys.ranking.facts import ItemFacts
-from recsys.ranking.order import DISCOVERY_PLACE, ListOrder
+from recsys.ranking.order import GIVEN_AWAY, PAGE, ListOrder
 from recsys.settings import RankerSettings
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -73,23 +73,43 @@ def test_a_cap_puts_the_surplus_of_a_category_behind_all_others(items: ItemFacts
     assert (np.diff(worth) <= 0).all()
 
 
-def test_discovery_changes_the_tenth_place_only_and_shows_more(items: ItemFacts) -> None:
-    everyone, scores = candidates(600, 30), falling(600, 30)
-    plain = ListOrder(items, settings()).best(everyone, scores, 30)
-    best, ranks, worth = ListOrder(items, settings(discovery=5.0)).best(everyone, scores, 30)
-    assert np.array_equal(best[ranks <= DISCOVERY_PLACE], plain[0][plain[1] <= DISCOVERY_PLACE])
-    assert set(everyone.items[plain[0][plain[1] <= 10]]) == set(range(10))
-    # Users are told apart in blocks of 256: three blocks, three discoveries.
-    assert len(set(everyone.items[best[ranks <= 10]])) == 12
-    assert sorted(best.tolist()) == sorted(plain[0].tolist())
+def test_discovery_moves_up_what_nobody_is_shown_where_it_costs_least(items: ItemFacts) -> None:
+    everyone, scores = candidates(6, 13), falling(6, 13)
+    # The fourth user would have acted on the tenth item; the last one hardly on the ninth, the sixth on the tenth.
+    scores[3 * 13 + 9 :: 13][:1] = 1.25
+    scores[5 * 13 + 8 : 6 * 13] = np.linspace(-3, -4, 5)
+    best, ranks, worth = ListOrder(items, settings(discovery=0.5)).best(everyone, scores, 13)
+    shown = [everyone.items[best[(everyone.users[best] == user) & (ranks <= PAGE)]].tolist() for user in range(6)]
+    # Half a place a list makes three; items 10, 11 and 12 are shown to nobody. The last list gives two places away.
+    assert sorted(item for page in shown for item in page if item >= PAGE) == [10, 11, 12]
+    assert shown[5][: PAGE - GIVEN_AWAY] == list(range(PAGE - GIVEN_AWAY))
+    assert min(shown[5][PAGE - GIVEN_AWAY :]) >= PAGE
+    assert shown[3] == list(range(PAGE))
+    assert sorted(best.tolist()) == list(range(6 * 13))
     assert (np.diff(worth)[ranks[1:] > 1] <= 0).all()
+
+
+def test_what_was_discovered_for_one_is_not_for_the_next(items: ItemFacts) -> None:
+    order = ListOrder(items, settings(discovery=1.0))
+    pages = [order.best(candidates(1, 30), falling(1, 30), PAGE)[0].tolist() for _ in range(25)]
+    discovered = [page[-1] for page in pages]
+    assert [page[:-1] for page in pages] == [list(range(PAGE - 1))] * 25
+    assert discovered == [*range(10, 30), 9, 9, 9, 9, 9]
+
+
+def test_what_no_source_has_may_come_from_below_the_end_of_a_list(items: ItemFacts) -> None:
+    given = candidates(1, 30)
+    given.ranks[0, :29] = np.arange(1, 30)
+    best, ranks, _ = ListOrder(items, settings(discovery=1.0)).best(given, falling(1, 30), PAGE)
+    assert best.tolist() == [*range(9), 29]
+    assert ranks.tolist() == list(range(1, PAGE + 1))
 
 
 @hypothesis_settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.floats(-5, 5, width=32)), min_size=1, max_size=60),
     st.floats(0, 2),
-    st.floats(0, 3),
+    st.floats(0, 2),
     st.one_of(st.none(), st.integers(1, 3)),
     st.integers(1, 20),
 )

@@ -114,7 +114,7 @@ def test_a_signal_of_the_future_is_not_in_the_features() -> None:
         .select(past.columns)
     )
     of = Shop(pl.concat([past, planted]).sort(Columns.USER, Columns.TIMESTAMP), known.item_history, known.categories)
-    at = replay(of)
+    at = replay(of, settings(dealt_candidates=0))
     assert at.truth[Columns.ITEM].unique().to_list() == [untouched]
     code = at.items.items.codes(pl.Series([untouched]))[0]
     for scene in at.scenes():
@@ -143,6 +143,19 @@ def test_candidates_hold_nothing_bought_or_unavailable() -> None:
     for scene in at.scenes():
         assert not pairs & set(zip(scene.candidates.users, scene.candidates.items, strict=True))
         assert all(int(name[1:]) % 10 != 9 for name in at.items.items.names(scene.candidates.items))
+
+
+def test_everything_that_can_be_had_is_dealt_to_somebody() -> None:
+    alone = replay(shop(), settings(candidates_per_source=1, default_candidates=1, dealt_candidates=0))
+    at = replay(shop(), settings(candidates_per_source=1, default_candidates=1))
+    had, without = ({item for scene in part.scenes() for item in scene.candidates.items} for part in (at, alone))
+    assert had == set(np.flatnonzero(at.items.available))
+    assert len(without) < len(had)
+    for scene in at.scenes():
+        named = np.isin(scene.candidates.pairs, np.concatenate([part.candidates.pairs for part in alone.scenes()]))
+        assert (scene.candidates.without_source() == ~named).all()
+        assert (scene.candidates.best_source()[~named] == len(SOURCES)).all()
+        assert np.bincount(scene.candidates.users[~named]).max() <= settings().ranker.dealt_candidates
 
 
 def test_chunks_do_not_change_the_result() -> None:
