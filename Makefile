@@ -12,6 +12,8 @@ WANTED = $(shell cat requirements.txt pyproject.toml | cksum)
 STAMP := $(VENV)/.installed
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
 	--no-emit-index-url --annotation-style line --custom-compile-command "make lock" --quiet
+# All extras but neural.
+LOCKED := service pipeline airflow stack research sources dev
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test up stop status clean install env lint format lock
@@ -72,5 +74,5 @@ env: install ## Generate the secrets of docker-compose.yaml into .env; those tha
 	@$(RECSYS) compose-env
 
 lock: install ## Resolve the requirements anew: the whole suite, and the service's thin image
-	@$(LOCK) --all-extras --output-file requirements.txt
+	@$(LOCK) $(LOCKED:%=--extra %) --output-file requirements.txt
 	@$(LOCK) --extra service --output-file fast_api_service/requirements.txt

@@ -14,6 +14,7 @@ from recsys.models.content import Content
 from recsys.models.dummy import Dummy
 from recsys.models.ease import Ease
 from recsys.models.graph_filter import GraphFilter
+from recsys.models.gru4rec import Gru4Rec
 from recsys.models.item_to_item import ItemToItem
 from recsys.models.popularity import Popularity
 from recsys.models.selection import Selection
@@ -33,6 +34,7 @@ MODELS: dict[str, type[Recommender]] = {
         Ease,
         GraphFilter,
         SessionKnn,
+        Gru4Rec,
         Content,
         Blend,
         Stack,

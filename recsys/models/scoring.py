@@ -36,6 +36,10 @@ class ScoringModel(Recommender):
     def _scores(self, histories: sparse.csr_matrix) -> np.ndarray:
         """Scores float32 (users, items) from weights (users, items); a new array, which the caller may change."""
 
+    def _rows(self, histories: pl.DataFrame, users: IdMap, items: IdMap) -> sparse.csr_matrix:
+        """Histories in the form that `_scores` takes, a row a user."""
+        return history_matrix(histories, users, items, self.history_decay)
+
     @property
     def size(self) -> int:
         """How many items the model knows."""
@@ -52,7 +56,7 @@ class ScoringModel(Recommender):
         items = self._fitted(self._items)
         histories = check_interactions(histories, may_be_empty=True)
         users = IdMap(histories[Columns.USER])
-        weights = history_matrix(histories, users, items, self.history_decay)
+        weights = self._rows(histories, users, items)
         banned = pair_matrix(exclude, users, items) if exclude is not None else None
         allowed = known_codes(items, allowed_items) if allowed_items is not None else None
         parts = [

@@ -1,8 +1,9 @@
-"""Next items from the sessions most like the one at hand.
+"""Next items from the sessions most like the one at hand, by order and by time.
 
-Vector multiplication session-based kNN (Ludewig & Jannach, "Evaluation of Session-based Recommendation Algorithms",
-2018, section 3.3), which weighs a session's newer items more and rare items too; that older sessions count less is from
-STAN (Garg et al., "Sequence and Time Aware Neighborhood for Session-based Recommendations", SIGIR 2019).
+STAN (Garg et al., "Sequence and Time Aware Neighborhood for Session-based Recommendations", SIGIR 2019) with its three
+decays: items of the session at hand count less the older they are, neighbouring sessions too, and a neighbour's items
+the farther they are from the item it shares with the session at hand. Rare items count more, as in Ludewig & Jannach,
+"Evaluation of Session-based Recommendation Algorithms", 2018, section 3.3.
 """
 
 import json
@@ -14,12 +15,14 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from recsys.models.base import check_interactions
 from recsys.models.id_map import IdMap
-from recsys.models.matrices import history_matrix
-from recsys.models.neighbours import best_first, places
+from recsys.models.matrices import pair_matrix
+from recsys.models.neighbours import best_first, cuts, expand, places
 from recsys.models.scoring import ScoringModel
+from recsys.models.sessions import by_session
 from recsys.schema import Columns
+
+_ENTRIES_AT_A_TIME = 4_000_000  # items of neighbouring sessions held at a time; some 50 bytes each
 
 
 class SessionKnn(ScoringModel):
@@ -32,9 +35,10 @@ class SessionKnn(ScoringModel):
         *,
         neighbours: int = 300,
         sample: int = 1_000,
-        half_life_days: float = 60.0,
+        half_life_days: float = 120.0,
         rarity: float = 0.3,
         history_decay: float = 0.7,
+        distance_decay: float = 0.8,
     ) -> None:
         """Set up.
 
@@ -44,22 +48,23 @@ class SessionKnn(ScoringModel):
             half_life_days: the similarity of a session halves every so many days before the newest.
             rarity: power of an item's inverse document frequency.
             history_decay: see `ScoringModel`.
+            distance_decay: weight of a neighbour's item for every moment between it and the newest shared item.
         """
         self.neighbours, self.sample, self.half_life_days = neighbours, sample, half_life_days
         self.rarity, self.history_decay = rarity, history_decay
+        self.distance_decay = distance_decay
         self._sessions: sparse.csr_matrix | None = None
         self._lookup: sparse.csr_matrix | None = None
         self._rarity: np.ndarray | None = None
 
     def fit(self, interactions: pl.DataFrame, *, now: datetime) -> Self:
-        """Remember all sessions: those of the column `session_id` if there is one, else each user's whole history."""
-        frame = check_interactions(interactions)
-        if Columns.SESSION in interactions.columns:
-            named = interactions[Columns.SESSION].cast(pl.String).fill_null(frame[Columns.USER])
-            frame = frame.with_columns(named.alias(Columns.USER))
+        """Remember all sessions; see `sessions.by_session`."""
+        frame = by_session(interactions, now=now)
         sessions = IdMap(frame[Columns.USER])
         self._items = IdMap(frame[Columns.ITEM])
-        self._sessions = history_matrix(frame, sessions, self._items)
+        last = frame.group_by(Columns.USER, Columns.ITEM).agg(pl.col(Columns.TIMESTAMP).max())
+        place = pl.col(Columns.TIMESTAMP).rank("dense").over(Columns.USER)
+        self._sessions = pair_matrix(last.with_columns(place=place), sessions, self._items, weight="place")
         newest = frame.group_by(Columns.USER).agg(pl.col(Columns.TIMESTAMP).max().dt.epoch("ms")).sort(Columns.USER)
         ms = newest[Columns.TIMESTAMP].to_numpy()
         fresh = 0.5 ** ((ms.max() - ms) / 86_400_000 / self.half_life_days)
@@ -81,10 +86,30 @@ class SessionKnn(ScoringModel):
         row = np.repeat(np.arange(alike.shape[0]), np.diff(alike.indptr))
         best = best_first(row, alike.data)
         best = best[places(row) < self.neighbours]
-        nearest = sparse.csr_matrix((alike.data[best], (row[best], alike.indices[best])), shape=alike.shape)
-        scores: np.ndarray = (nearest @ self._fitted(self._sessions)).toarray()
+        row, session, similarity = row[best], alike.indices[best], alike.data[best]
+        recency = histories.toarray()
+        scores = np.zeros_like(recency)
+        work = np.cumsum(np.append(0, np.diff(self._fitted(self._sessions).indptr)[session]))
+        for low, high in cuts(work, _ENTRIES_AT_A_TIME):
+            part = slice(low, high)
+            scores += self._told(row[part], session[part], similarity[part], recency).toarray()
         scores *= self._fitted(self._rarity)
         return scores
+
+    def _told(
+        self, row: np.ndarray, session: np.ndarray, similarity: np.ndarray, recency: np.ndarray
+    ) -> sparse.csr_matrix:
+        """What pairs of a row and a neighbouring session, which shares an item with it, say of all items."""
+        sessions = self._fitted(self._sessions)
+        lengths = np.diff(sessions.indptr)[session]
+        entries, _ = expand(sessions.indptr[session].astype(np.int64), lengths)
+        pair, first = np.repeat(np.arange(len(row)), lengths), np.cumsum(lengths) - lengths
+        item, place = sessions.indices[entries], sessions.data[entries]
+        newness = recency[row[pair], item]
+        newest = newness == np.maximum.reduceat(newness, first)[pair]
+        shared = np.maximum.reduceat(np.where(newest, place, 0), first)
+        weight = similarity[pair] * np.float32(self.distance_decay) ** np.abs(place - shared[pair])
+        return sparse.csr_matrix((weight, (row[pair], item)), shape=recency.shape, dtype=np.float32)
 
     def save(self, folder: Path) -> None:
         """Write `items.parquet`, `sessions.npz`, `lookup.npz`, `rarity.npy` and `session_knn.json`."""

@@ -4,6 +4,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from contract import CONTRACT, ITEMS, Make
+from neural import needs_torch
 
 from recsys.models.als import Als
 from recsys.models.blend import Blend
@@ -12,6 +13,7 @@ from recsys.models.content import Content
 from recsys.models.dummy import Dummy
 from recsys.models.ease import Ease
 from recsys.models.graph_filter import GraphFilter
+from recsys.models.gru4rec import Gru4Rec
 from recsys.models.item_to_item import ItemToItem
 from recsys.models.popularity import Popularity
 from recsys.models.selection import Selection
@@ -40,7 +42,17 @@ MODELS: dict[str, Make] = {
 }
 
 
+def neural() -> Gru4Rec:
+    return Gru4Rec(units=8, epochs=2, samples=8)
+
+
 @pytest.mark.parametrize("rule", CONTRACT, ids=lambda rule: rule.__name__)
-@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(pytest.param(make, id=name) for name, make in MODELS.items()),
+        pytest.param(neural, id="gru4rec", marks=needs_torch),
+    ],
+)
 def test_model(make: Make, rule: Callable[[Make, Path], None], tmp_path: Path) -> None:
     rule(make, tmp_path)
