@@ -11,6 +11,9 @@ from starlette.responses import RedirectResponse
 from fast_api_service import metrics, problems
 from fast_api_service.auth import KeyRing
 from fast_api_service.catalog.endpoints import categories, products, skus
+from fast_api_service.contracts.catalogue import router as catalogue_contract
+from fast_api_service.contracts.like_dislike import router as like_dislike_contract
+from fast_api_service.configuration.endpoints import router as configuration
 from fast_api_service.customers.endpoints import customers, purchases
 from fast_api_service.database import create_pool
 from fast_api_service.events.endpoints import router as events
@@ -22,6 +25,7 @@ from fast_api_service.openapi import document
 from fast_api_service.recommendations.endpoints import router as recommendations
 from fast_api_service.recommendations.service import Recommender
 from fast_api_service.reports.endpoints import router as reports
+from fast_api_service.rules.endpoints import router as rules
 from fast_api_service.state import ServiceState
 from fast_api_service.training.endpoints import router as training
 from fast_api_service.users.endpoints import router as users
@@ -61,8 +65,9 @@ def create_app() -> FastAPI:
     documentation = list(app.router.routes)
     app.router.routes.clear()
     shop = (products, skus, categories, customers, purchases)
+    contracts = (like_dislike_contract, catalogue_contract)
     # Routes are tried in order: the busy ones come first, and health, which benchmarks compare with, is not held back.
-    for router in (recommendations, health, events, items, users, training, reports, *shop):
+    for router in (recommendations, health, events, items, users, configuration, rules, training, reports, *shop, *contracts):
         app.include_router(router)
     metrics.install(app)
     app.router.routes.extend(documentation)

@@ -22,10 +22,14 @@ TAGS = [
     {"name": "items", "description": "Neighbours of an item."},
     {"name": "events", "description": "What shoppers do. Acknowledged means stored."},
     {"name": "users", "description": "What is known of a user."},
+    {"name": "configuration", "description": "What placements show, in versions; needs the scope `admin`."},
+    {"name": "rules", "description": "The shop's own: boost, bury, pin, exclude, include only; needs `admin`."},
     {"name": "training", "description": "Models trained on demand; needs the scope `admin`."},
     {"name": "reports", "description": "What recommendations brought; needs the scope `admin`."},
     {"name": "catalogue", "description": "Products, variants and categories as the shop keeps them."},
     {"name": "customers", "description": "Customers, and what they bought."},
+    {"name": "contract: like/dislike", "description": "The endpoints of a like/dislike service, for its clients."},
+    {"name": "contract: catalogue", "description": "The endpoints of a catalogue with vectors, for its clients."},
     {"name": "health", "description": "For operators; no key needed."},
 ]
 
