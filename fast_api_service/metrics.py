@@ -62,6 +62,12 @@ GATE = Gauge(
     ["model"],
     multiprocess_mode="mostrecent",
 )
+DECISION_PROBLEM = Gauge(
+    "recsys_configuration_problem",
+    "1: what the database holds is not usable (`what`: configuration or rules) and the last good state stays in use.",
+    ["what"],
+    multiprocess_mode="mostrecent",
+)
 # Facts about a worker: added up over those alive.
 POOL = Gauge("recsys_postgres_pool_connections", "Postgres connections.", ["state"], multiprocess_mode="livesum")
 MEMORY = Gauge("recsys_process_resident_memory_bytes", "Resident memory of all workers.", multiprocess_mode="livesum")

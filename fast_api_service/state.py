@@ -22,6 +22,7 @@ from fast_api_service.reports.served import Served
 from recsys.placements.decisions import Decisions
 from recsys.placements.plans import Plans
 from recsys.publishing.availability import Availability
+from recsys.publishing.erasures import Erasures
 from recsys.publishing.item_facts import ItemFacts
 from recsys.publishing.leader import HostLeader
 from recsys.publishing.live_lists import LiveLists
@@ -77,6 +78,7 @@ class ServiceState:
         self.plans = Plans(self.decisions, self.facts)
         self.categories = Categories(self.decisions, self.facts)
         self.live_lists = LiveLists()
+        self.erasures = Erasures(folder / "erasures.json", self.leader, self.recent)
         self.reserve = Reserve(self.stock)
         self.served = Served()
         self.online_settings = load(PipelineSettings).i2i
@@ -122,6 +124,7 @@ class ServiceState:
         if self.postgres.ok:
             await self.stock.refresh(self.pool.fetch, self.follower.current.dataset)
             await self.live_lists.refresh(self.pool.fetch, self.follower.current.dataset)
+            await self.erasures.refresh(self.pool.fetch, self.follower.current.dataset)
             await self.facts.refresh(self.pool.fetch, self.follower.current.dataset)
             decided = await self.decisions.refresh(self.pool.fetch, self.follower.current.dataset)
             if decided:
@@ -160,6 +163,8 @@ class ServiceState:
         if not self.leader.acquire():
             return
         metrics.forget_dead_workers()
+        for what in ("configuration", "rules"):
+            metrics.DECISION_PROBLEM.labels(what).set(what in self.decisions.problems)
         metrics.RECENT_BYTES.set(self.recent.bytes_used())
         for table, file in self.follower.current.tables.items():
             metrics.SNAPSHOT_VERSION.labels(table).set(file.version)

@@ -7,6 +7,7 @@ from fast_api_service.recommendations.blend import Pick
 from recsys.schema import Reason, Source
 
 EXPLORED = str(Source.EXPLORATION), str(Reason.NEW_TO_EXPLORE)
+LIGHTEST = 1e-9  # less cannot be told from never
 LIST = "exploration"  # the live list: items with the weights that they are drawn by
 
 
@@ -28,7 +29,7 @@ def explore(
         `limit` picks, and of the explored items the probability with which each came to its place: `share` times its
         part of the weights of all that could have come there.
     """
-    left = {item_id: weight for item_id, weight in candidates if weight > 0 and may_show(item_id)}
+    left = {item_id: weight for item_id, weight in candidates if weight >= LIGHTEST and may_show(item_id)}
     shown: list[Pick] = []
     propensities: dict[str, float] = {}
     rest = iter(picks)

@@ -1,7 +1,7 @@
 """Answers: for a placement what its plan says, and lists that have an address of their own."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain
 from time import perf_counter
 from typing import Any
@@ -104,9 +104,11 @@ class Recommender:
             }
         )
 
-    def preview(self, placement: Placement, question: Question, rules: Mapping[str, Rule]) -> dict[str, Any]:
-        """What an answer is now, and what it would be with these rules."""
-        trial = self.state.plans.trial(placement, rules, datetime.now(UTC))
+    def preview(
+        self, placement: Placement, question: Question, rules: Mapping[str, Rule], at: datetime
+    ) -> dict[str, Any]:
+        """What an answer is now, and what it would be with these rules, at a time."""
+        trial = self.state.plans.trial(placement, rules, at)
         answers = []
         for plan in (self.state.plans[placement], trial):
             view = View(self.state, question, plan)

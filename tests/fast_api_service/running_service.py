@@ -35,6 +35,12 @@ class Service:
     def post(self, path: str, body: Any, key: str = "admin") -> httpx.Response:
         return self.client.post(path, json=body, headers={"X-API-Key": self.keys[key]})
 
+    def put(self, path: str, body: Any, key: str = "admin") -> httpx.Response:
+        return self.client.put(path, json=body, headers={"X-API-Key": self.keys[key]})
+
+    def delete(self, path: str, key: str = "admin") -> httpx.Response:
+        return self.client.delete(path, headers={"X-API-Key": self.keys[key]})
+
     def items(self, path: str, **parameters: Any) -> list[str]:
         answer = self.get(path, **parameters)
         assert answer.status_code == 200, answer.text
