@@ -1,4 +1,4 @@
-"""`recsys load SOURCE …`, `recsys datasets`, `recsys use`: bring a shop's data in, and choose the one to work on."""
+"""`recsys load SOURCE …`, `recsys create|datasets|use`: bring a shop's data in, and choose the one to work on."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from recsys.sources.online_retail import OnlineRetail
 from recsys.sources.report import LoadReport
 from recsys.sources.retailrocket import RetailRocket
 from recsys.sources.rules import TimestampUnit
+from recsys.sources.shop_loader import load_shop
 from recsys.sources.simulator import Simulator, Sizes
 from recsys.storage import postgres
 
@@ -94,6 +95,26 @@ def simulator(
     _load(Simulator(sizes, end.replace(tzinfo=UTC) if end else None), dataset, replace)
 
 
+@load.command()
+def shop(
+    path: Annotated[Path, typer.Argument(help="TOML file that says which CSV file is what, or one file of purchases.")],
+    dataset: Annotated[str, typer.Option(help="Name to load it under.")] = "shop",
+) -> None:
+    """Customers, categories, products and purchases, for the API to keep from then on."""
+    table = Table("part", "file", "rows", "records", "new or different", "rejected", title=f"dataset {dataset}")
+    loads = load_shop(path, _database(), dataset)
+    for entry in loads:
+        counts = [f"{count:,}" for count in (entry.read, entry.records, entry.changed, entry.rejected.total())]
+        table.add_row(entry.name, entry.file, *counts)
+    console.print(table)
+    for entry in loads:
+        for reason, count in entry.rejected.most_common():
+            console.print(f"rejected from {entry.name}: {count:,} for {reason}", highlight=False)
+        if entry.rejected_file:
+            console.print(f"kept in {entry.rejected_file}", highlight=False, soft_wrap=True)
+    console.print(f"{dataset!r} is the active dataset.", highlight=False)
+
+
 def _database() -> PostgresSettings:
     database = load_settings(PostgresSettings)
     postgres.wait(database, console.print)
@@ -144,6 +165,13 @@ def datasets() -> None:
         loaded = f"{entry.loaded_at:%Y-%m-%d %H:%M}" if entry.loaded_at else ""
         table.add_row(entry.name, entry.source, "yes" if entry.is_active else "", *rows, loaded)
     console.print(table)
+
+
+@app.command()
+def create(dataset: Annotated[str, typer.Argument(help="Name of the new dataset.")]) -> None:
+    """Begin an empty dataset, for a shop that tells everything through the API."""
+    known.create(_database(), dataset)
+    console.print(f"{dataset!r} is the active dataset.", highlight=False)
 
 
 @app.command()

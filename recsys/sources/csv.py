@@ -20,7 +20,7 @@ Columns that are called as ours need not be named.
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -95,7 +95,7 @@ class CsvShop(Source):
 
     def inputs(self) -> list[Input]:
         """Tree, items, events, as far as the mapping names them."""
-        mapping = read_mapping(self.path)
+        mapping = read_toml(self.path, ShopMapping)
         found: list[Input] = []
         if mapping.categories:
             file, columns = self._open(mapping.categories, "category_id", "parent_id")
@@ -118,14 +118,17 @@ class CsvShop(Source):
         return file, mapping.names(csv_reader.header(file, mapping.separator), *own)
 
 
-def read_mapping(path: Path) -> ShopMapping:
-    """Read the TOML file.
+MappingT = TypeVar("MappingT", bound=BaseModel)
+
+
+def read_toml(path: Path, kind: type[MappingT]) -> MappingT:
+    """Read a TOML file that describes CSV files.
 
     Raises:
         BadInputError: it is absent, no TOML, or says something else than it may; every wrong entry is named.
     """
     try:
-        return ShopMapping.model_validate(tomllib.loads(path.read_text("utf-8")))
+        return kind.model_validate(tomllib.loads(path.read_text("utf-8")))
     except OSError as error:
         raise BadInputError(
             f"{path} cannot be read: {error.strerror}.", remedy="Give the TOML file that describes the shop's files."

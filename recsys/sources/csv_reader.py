@@ -27,15 +27,16 @@ def read(file: DataFile, separator: str = ",") -> Iterator[TextRows]:
         BadInputError: the file is empty, has no rows after its header, names a column twice, or is not UTF-8.
     """
     columns: list[str] = []
-    line, position, found = 1, 0, False
+    line, position, found, is_wide = 1, 0, False, False
     for block in _whole_rows(file):
         position += len(block)
         text = _decode(block, file, line)
         if not columns:
             header, _, text = text.partition("\n")
             columns = _header(header, file, separator)
+            is_wide = header.rstrip().endswith(separator)  # a row's surplus may then begin with empty fields
             line += 1
-        if '"' in text:
+        if '"' in text or is_wide:
             frame, line = _parse_any(text, columns, separator, line)
         else:
             frame, line = _parse_plain(text, columns, separator, line)
@@ -98,6 +99,8 @@ def _decode(block: bytes, file: DataFile, line: int) -> str:
 
 def _header(line: str, file: DataFile, separator: str) -> list[str]:
     columns = [name.strip() for name in next(csv.reader([line], delimiter=separator), [])]
+    while columns and not columns[-1]:
+        columns.pop()  # spreadsheets leave separators at the end of every line
     if not columns:
         raise BadInputError(f"{file.name} has no header in its first line.", remedy="Put the column names there.")
     if len(set(columns)) < len(columns):
@@ -139,7 +142,7 @@ def _parse_any(text: str, columns: list[str], separator: str, line: int) -> tupl
     start = line
     for fields in reader:
         if any(fields):
-            surplus = separator.join(fields[width:]) if len(fields) > width else None
+            surplus = separator.join(fields[width:]) if any(fields[width:]) else None
             padding = [None] * (width - len(fields))
             rows.append([start, *(field or None for field in fields[:width]), *padding, surplus])
         start = line + reader.line_num

@@ -1,9 +1,10 @@
 """The datasets in Postgres, and which one is active."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from recsys.errors import NotReadyError
+from recsys.errors import BadInputError, NotReadyError
 from recsys.settings import PostgresSettings
 from recsys.storage import postgres
 from recsys.storage.postgres import Cursor
@@ -39,6 +40,40 @@ def list_all(database: PostgresSettings) -> list[Dataset]:
     with postgres.transaction(database) as cursor:
         cursor.execute(LIST)
         return [Dataset(*row) for row in cursor.fetchall()]
+
+
+def create(database: PostgresSettings, name: str) -> None:
+    """An empty dataset, for a shop that tells everything through the API; it becomes the active one.
+
+    Raises:
+        BadInputError: that is no name for a dataset.
+    """
+    with postgres.transaction(database) as cursor:
+        create_in(cursor, name, "api")
+        activate_in(cursor, name)
+
+
+def create_in(cursor: Cursor, name: str, source: str) -> None:
+    """The dataset, unless it is there, as part of the cursor's transaction.
+
+    Raises:
+        BadInputError: that is no name for a dataset.
+    """
+    check_name(name)
+    cursor.execute("insert into raw.datasets (name, source) values (%s, %s) on conflict do nothing", (name, source))
+
+
+def check_name(dataset: str) -> None:
+    """See that it is a name for a dataset.
+
+    Raises:
+        BadInputError: it is not.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", dataset):
+        raise BadInputError(
+            f"--dataset {dataset!r} is not a name for a dataset.",
+            remedy="Use up to 63 small letters, digits, '-' and '_', starting with a letter.",
+        )
 
 
 def activate(database: PostgresSettings, name: str) -> None:

@@ -5,7 +5,6 @@ Postgres forgets them if this process dies. While Postgres takes one chunk in, a
 """
 
 import queue
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -52,7 +51,7 @@ def load_source(
     """
     started = time.monotonic()
     report = LoadReport(dataset or source.name)
-    _check_name(report.dataset)
+    datasets.check_name(report.dataset)
     inputs = source.inputs()
     rejected = RejectedRows(report.dataset)
     with _named_failures(database), rejected.collecting(), postgres.transaction(database) as cursor:
@@ -80,14 +79,6 @@ def _named_failures(database: PostgresSettings) -> Iterator[None]:
             f"Postgres at {database.host}:{database.port} failed during the load, which left nothing: {error}.",
             remedy="See its log and its disk's free space, then load again.",
         ) from error
-
-
-def _check_name(dataset: str) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", dataset):
-        raise BadInputError(
-            f"--dataset {dataset!r} is not a name for a dataset.",
-            remedy="Use up to 63 small letters, digits, '-' and '_', starting with a letter.",
-        )
 
 
 def _lock_dataset(cursor: Cursor, dataset: str, source: Source, replace: bool) -> None:

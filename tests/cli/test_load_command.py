@@ -73,3 +73,15 @@ def test_a_refused_file_ends_with_one_clear_error(capsys: pytest.CaptureFixture[
     assert "--timestamp-unit s" in said
     assert "Traceback" not in said
     assert run(capsys, "load", "retailrocket", str(tmp_path), "--timestamp-unit", "s")[0] == 0
+
+
+def test_a_shop_begins_with_nothing_or_with_one_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, said = run(capsys, "create", "mine")
+    assert (code, "'mine' is the active dataset" in said) == (0, True)
+    assert run(capsys, "create", "No Name")[0] == 1
+    path = tmp_path / "dataset.csv"
+    path.write_text("user_id,name,product_id,product_name\n1,Ada,101,Tea\n1,Ada,,Tea\n")
+    code, said = run(capsys, "load", "shop", str(path), "--dataset", "mine")
+    assert code == 0
+    assert "1 for missing_product_id" in said
+    assert "mine-products-dataset.csv" in said
