@@ -32,7 +32,7 @@ from recsys.evaluation.datasets.base import EvaluationData
 from recsys.evaluation.datasets.known import DATASETS
 from recsys.evaluation.datasets.known import read as read_dataset
 from recsys.evaluation.datasets.shops import from_prepared
-from recsys.pipeline.backtest import BY_SCORE, RANKED, backtest
+from recsys.pipeline.backtest import BY_SCORE, ITEMS_SHOWN, RANKED, backtest, gains
 from recsys.pipeline.train_ranker import load_shop
 from recsys.settings import PipelineSettings
 from recsys.sources.simulator import Simulator, Sizes
@@ -107,26 +107,23 @@ for report in reports:
 # %% [markdown]
 # ## Two stages: the ranked list against the lists it chooses from
 #
-# Trained as of two past moments of the simulated shop and judged by what followed. `ranked` is the list as served: its
-# tenth place goes to what few others are shown. The bars to the right say how much of the catalogue that brings in.
+# Trained as of two past moments of the simulated shop and judged by what followed. `ranked` is the list as served:
+# some give last places to what nobody is shown. The bars to the right say how much of the catalogue that brings in.
 
 # %%
-stages = backtest(load_shop(simulated), simulated.now, PipelineSettings(), windows=2)
-names = [name for name in stages.values if name in stages.coverage]
+stages = backtest("simulator", load_shop(simulated), simulated.now, PipelineSettings(), windows=2)
+names = list(stages.models)
 _, axes = plt.subplots(1, 2)
-axes[0].barh(names, [stages.values[name][METRIC] for name in names], color="C0")
+axes[0].barh(names, [stages.models[name].values[METRIC] for name in names], color="C0")
 axes[0].set(title=f"{METRIC}, {stages.users:,} users", xlabel=METRIC)
-axes[1].barh(names, [stages.coverage[name] for name in names], color="C1")
+axes[1].barh(names, [stages.models[name].values[ITEMS_SHOWN] for name in names], color="C1")
 axes[1].set(title="Items in anybody's first ten", xlabel="items", yticklabels=[])
 for axis in axes:
     axis.invert_yaxis()
     axis.grid(axis="y")
 plt.show()
-gain = stages.gains[METRIC]
-print(
-    f"{RANKED} is {gain['relative']:+.0%} over {gain['source']}, its best source;"
-    f" difference {gain['low']:+.4f} to {gain['high']:+.4f} (95 %)."
-)
-more = stages.coverage[RANKED] / stages.coverage[BY_SCORE]
-print(f"The tenth place shows {more:.1f} times as many items as the order of scores alone.")
+best, relative, low, high = gains(stages, METRIC)
+print(f"{RANKED} is {relative:+.0%} over {best}, its best source; difference {low:+.4f} to {high:+.4f} (95 %).")
+more = stages.models[RANKED].values[ITEMS_SHOWN] / stages.models[BY_SCORE].values[ITEMS_SHOWN]
+print(f"It shows {more:.1f} times as many items as the order of scores alone.")
 folder.cleanup()

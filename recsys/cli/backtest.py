@@ -1,7 +1,5 @@
 """`recsys backtest`: the ranker on past windows, against the lists it chooses from."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +8,8 @@ from rich.table import Table
 
 from recsys.cli import app, console
 from recsys.settings import PipelineSettings, load
+
+_PRINTED = ("ndcg@10", "recall@10")
 
 
 @app.command()
@@ -23,24 +23,26 @@ def backtest(
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
 ) -> None:
     """Train the ranker as of several past moments and judge it by what shoppers did next."""
-    from recsys.pipeline.backtest import CANDIDATES, CEILING, METRICS
+    from recsys.pipeline.backtest import CANDIDATES_RECALL, ITEMS_SHOWN, RANKED, gains
     from recsys.pipeline.backtest import backtest as run
     from recsys.pipeline.shop import open_shop
 
     settings = load(PipelineSettings)
     with console.status("Replaying …"), open_shop(source, data, settings) as (shop, now):
-        result = run(shop, now, settings, windows, skip=skip)
-    table = Table("list", *METRICS, "items in the first ten", title=f"{result.users:,} users of {windows} windows")
-    for name, values in result.values.items():
-        if name != CANDIDATES:
-            table.add_row(name, *(f"{values[metric]:.4f}" for metric in METRICS), f"{result.coverage[name]:,.0f}")
+        report = run(source or "current", shop, now, settings, windows, skip=skip)
+    title = f"{report.users:,} users of {windows} windows; ± is half a 95 % interval"
+    table = Table("list", *_PRINTED, "items in the first ten", title=title)
+    for name, result in report.models.items():
+        halves = {metric: (high - low) / 2 for metric, (low, high) in result.intervals.items()}
+        values = (f"{result.values[metric]:.4f} ±{halves[metric]:.4f}" for metric in _PRINTED)
+        table.add_row(name, *values, f"{result.values[ITEMS_SHOWN]:,.0f}")
     console.print(table)
-    for metric, gain in result.gains.items():
+    for metric in _PRINTED:
+        best, relative, low, high = gains(report, metric)
         console.print(
-            f"{metric}: {gain['relative']:+.1%} over {gain['source']}, the best source;"
-            f" difference {gain['low']:+.4f} to {gain['high']:+.4f} (95 %)",
+            f"{metric}: {relative:+.1%} over {best}, the best source; difference {low:+.4f} to {high:+.4f} (95 %)",
             highlight=False,
         )
-    console.print(f"Recall of all candidates: {result.values[CANDIDATES][CEILING]:.4f}", highlight=False)
+    console.print(f"Recall of all candidates: {report.models[RANKED].values[CANDIDATES_RECALL]:.4f}", highlight=False)
     if json_file is not None:
-        json_file.write_text(json.dumps(asdict(result), indent=2) + "\n")
+        report.to_json(json_file)

@@ -9,7 +9,8 @@ from recsys.cli import app
 from recsys.dataset.preparation import write_prepared
 from recsys.dataset.source_rows import SourceRows
 from recsys.errors import BadInputError
-from recsys.pipeline.backtest import BY_SCORE, CANDIDATES, CEILING, RANKED, Backtest, backtest
+from recsys.evaluation.report import EvaluationReport
+from recsys.pipeline.backtest import BY_SCORE, CANDIDATES_RECALL, ITEMS_SHOWN, METRICS, RANKED, backtest, gains
 from recsys.pipeline.train_ranker import load_shop
 from recsys.ranking.candidates import SOURCES
 from recsys.ranking.replay import Shop
@@ -26,31 +27,35 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shop, datetime]:
     return load_shop(prepared), prepared.now
 
 
-def run(shop: tuple[Shop, datetime], windows: int, skip: int = 0, **ranker: float) -> Backtest:
+def run(shop: tuple[Shop, datetime], windows: int, skip: int = 0, **ranker: float) -> EvaluationReport:
     settings = PipelineSettings(
         _env_file=None,  # type: ignore[call-arg]
         train_als=AlsSettings(factors=8, iterations=3),
         ranker=RankerSettings(**{"iterations": 20, "windows": 2} | ranker),  # type: ignore[arg-type]
     )
-    return backtest(*shop, settings, windows, skip=skip)
+    return backtest("shop", *shop, settings, windows, skip=skip)
 
 
 def test_windows_are_judged_together_and_each_apart_from_its_future(shop: tuple[Shop, datetime]) -> None:
     both, newest, older = run(shop, 2), run(shop, 1), run(shop, 1, skip=1)
     assert both.users == newest.users + older.users
     for name in (RANKED, BY_SCORE, *SOURCES.values()):
-        for metric in ("ndcg@10", "recall@10"):
-            parts = newest.values[name][metric] * newest.users + older.values[name][metric] * older.users
-            assert both.values[name][metric] == pytest.approx(parts / both.users)
-    gain = both.gains["ndcg@10"]
-    assert gain["low"] < both.values[RANKED]["ndcg@10"] - both.values[gain["source"]]["ndcg@10"] < gain["high"]
-    assert both.values[RANKED]["recall@10"] < both.values[CANDIDATES][CEILING] <= 1
+        for metric in METRICS:
+            one, two = (part.models[name].values[metric] * part.users for part in (newest, older))
+            assert both.models[name].values[metric] == pytest.approx((one + two) / both.users)
+    best, relative, low, high = gains(both, "ndcg@10")
+    ranked, source = (both.models[name].values["ndcg@10"] for name in (RANKED, best))
+    assert relative == pytest.approx(ranked / source - 1)
+    assert low < ranked - source < high
+    assert both.models[RANKED].values["recall@10"] < both.models[RANKED].values[CANDIDATES_RECALL] <= 1
+    assert newest.side == "test"
+    assert older.side == "validation"
 
 
 def test_discovery_shows_more_items(shop: tuple[Shop, datetime]) -> None:
-    found = run(shop, 1, discovery=2.0, diversity=0.1)
-    assert found.coverage[RANKED] > found.coverage[BY_SCORE]
-    assert found.coverage["default"] <= 20
+    found = run(shop, 1, discovery=2.0, diversity=0.1).models
+    assert found[RANKED].values[ITEMS_SHOWN] > found[BY_SCORE].values[ITEMS_SHOWN]
+    assert found["default"].values[ITEMS_SHOWN] <= 20
 
 
 def test_the_command_says_what_it_needs(tmp_path: Path) -> None:
@@ -70,6 +75,9 @@ def test_the_command_writes_its_figures(shared_data, tmp_path: Path) -> None:  #
     result = CliRunner().invoke(app, [*given, "--json", str(file)])
     assert result.exception is None, result.exception
     figures = json.loads(file.read_text())
-    assert figures["windows"] == 1
-    assert figures["values"]["ranked"]["ndcg@10"] > 0
+    ranked = figures["models"]["ranked"]
+    assert (figures["dataset"], ranked["protocol"]) == ("retailrocket", "1 windows")
+    low, high = ranked["intervals"]["ndcg@10"]
+    assert 0 < low < ranked["ndcg@10"] < high
+    assert ranked["differences"]["i2i"]["ndcg@10"]["mean"] > 0
     assert "the best source" in result.output
