@@ -117,6 +117,16 @@ def mlflow_database(mlflow_settings: MlflowSettings, mlflow_template: Path) -> M
 
 
 @pytest.fixture
+def suite_environment(
+    isolated_home: Path, database: PostgresSettings, bucket: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For commands, and whatever else reads its settings from the environment: this test's database and bucket."""
+    monkeypatch.setenv("COLUMNS", "200")
+    for name, value in temporary.variables(isolated_home, database, bucket.settings).items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
 def pipeline_settings() -> PipelineSettings:
     """Defaults, whatever the developer's environment says."""
     return PipelineSettings(_env_file=None)  # type: ignore[call-arg]
@@ -145,7 +155,7 @@ def load_simulated_shop(database: PostgresSettings) -> Callable[..., LoadReport]
     return load
 
 
-def wait_until(condition: object, seconds: float = 10.0, every: float = 0.05) -> None:
+def wait_until(condition: object, seconds: float = 60.0, every: float = 0.05) -> None:
     """Poll a callable until it is true; fails with its last value after `seconds`."""
     deadline = time.monotonic() + seconds
     value = None

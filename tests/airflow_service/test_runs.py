@@ -18,6 +18,7 @@ from recsys.schema import RecommendationTable, Step
 from recsys.settings import ObjectStoreSettings, PipelineSettings, load
 from recsys.sources.loader import load_source
 from recsys.sources.simulator import Simulator, Sizes
+from recsys.stack import temporary
 from recsys.storage import postgres
 from recsys.storage.object_store import ObjectStore
 from tests.conftest import execute
@@ -44,7 +45,7 @@ ORDER = {
 
 
 @pytest.fixture(scope="module")
-def shop(postgres_server_settings, s3_server_settings, mlflow_template, tmp_path_factory):
+def shop(isolated_home, postgres_server_settings, s3_server_settings, mlflow_template, tmp_path_factory):
     """A loaded shop that every setting in the environment points to, as in an Airflow worker."""
     name = f"test_{secrets.token_hex(6)}"
     admin = postgres_server_settings.model_copy(update={"database": "postgres"})
@@ -53,20 +54,11 @@ def shop(postgres_server_settings, s3_server_settings, mlflow_template, tmp_path
     load_source(Simulator(Sizes(300, 80, 5_000, 30, property_rows=2_000)), database, dataset="shop")
     registry = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     shutil.copy(mlflow_template, registry)
+    bucket = s3_server_settings.model_copy(update={"bucket": f"airflow-{secrets.token_hex(4)}"})
+    variables = temporary.variables(isolated_home, database, bucket) | {"MLFLOW_TRACKING_URI": f"sqlite:///{registry}"}
     with pytest.MonkeyPatch.context() as patch:
-        for variable, value in {
-            "POSTGRES_HOST": database.host,
-            "POSTGRES_PORT": database.port,
-            "POSTGRES_DATABASE": name,
-            "POSTGRES_USER": database.user,
-            "POSTGRES_PASSWORD": database.password.get_secret_value(),
-            "S3_ENDPOINT_URL": s3_server_settings.endpoint_url,
-            "S3_ACCESS_KEY": s3_server_settings.access_key,
-            "S3_SECRET_KEY": s3_server_settings.secret_key.get_secret_value(),
-            "S3_BUCKET": f"airflow-{secrets.token_hex(4)}",
-            "MLFLOW_TRACKING_URI": f"sqlite:///{registry}",
-        }.items():
-            patch.setenv(variable, str(value))
+        for variable, value in variables.items():
+            patch.setenv(variable, value)
         ObjectStore(load(ObjectStoreSettings)).wait(print)
         yield database
     execute(admin, f"drop database {name} with (force)")

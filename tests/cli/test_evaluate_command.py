@@ -10,7 +10,7 @@ from recsys.errors import BadInputError, UnavailableError
 from recsys.pipeline.context import RunContext
 from recsys.pipeline.run import run_step
 from recsys.schema import Step
-from recsys.settings import MlflowSettings, ObjectStoreSettings, PipelineSettings, PostgresSettings
+from recsys.settings import MlflowSettings, PipelineSettings, PostgresSettings
 from recsys.storage.object_store import ObjectStore
 
 
@@ -104,28 +104,14 @@ def test_current_is_what_was_prepared_last(
     load_simulated_shop: object,
     database: PostgresSettings,
     bucket: ObjectStore,
-    s3_server_settings: ObjectStoreSettings,
     mlflow_settings: MlflowSettings,
     pipeline_settings: PipelineSettings,
-    monkeypatch: pytest.MonkeyPatch,
+    suite_environment: None,
 ) -> None:
     load_simulated_shop(dataset="corner")  # type: ignore[operator]
     run_step(
         Step.PREPARE_DATASET,
         RunContext("night", "corner", pipeline_settings, database, bucket, mlflow_settings),
     )
-    environment = {
-        "POSTGRES_HOST": database.host,
-        "POSTGRES_PORT": str(database.port),
-        "POSTGRES_DATABASE": database.database,
-        "POSTGRES_USER": database.user,
-        "POSTGRES_PASSWORD": database.password.get_secret_value(),
-        "S3_ENDPOINT_URL": str(s3_server_settings.endpoint_url),
-        "S3_ACCESS_KEY": s3_server_settings.access_key,
-        "S3_SECRET_KEY": s3_server_settings.secret_key.get_secret_value(),
-        "S3_BUCKET": bucket.bucket,
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
     output = run("current", "--models", "popularity", "--k", "5", "--no-mlflow")
     assert "corner, protocol time, test" in output

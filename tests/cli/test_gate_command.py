@@ -21,24 +21,10 @@ def context(
     mlflow_database: MlflowSettings,
     pipeline_settings: PipelineSettings,
     load_simulated_shop: Callable[..., object],
-    monkeypatch: pytest.MonkeyPatch,
+    suite_environment: None,
 ) -> RunContext:
     """A shop that the command finds through its environment."""
     load_simulated_shop(dataset="shop")
-    environment = {
-        "POSTGRES_HOST": database.host,
-        "POSTGRES_PORT": str(database.port),
-        "POSTGRES_DATABASE": database.database,
-        "POSTGRES_USER": database.user,
-        "POSTGRES_PASSWORD": database.password.get_secret_value(),
-        "S3_ENDPOINT_URL": str(bucket.settings.endpoint_url),
-        "S3_ACCESS_KEY": bucket.settings.access_key,
-        "S3_SECRET_KEY": bucket.settings.secret_key.get_secret_value(),
-        "S3_BUCKET": bucket.bucket,
-        "COLUMNS": "200",
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
     update = {"train_als": AlsSettings(factors=8, iterations=2), "gate": GateSettings(min_users=5)}
     settings = pipeline_settings.model_copy(update=update)
     return RunContext("night-1", "shop", settings, database, bucket, mlflow_database)

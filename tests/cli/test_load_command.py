@@ -5,19 +5,14 @@ from pathlib import Path
 import pytest
 
 from recsys.cli import app
-from recsys.settings import PostgresSettings
 
 EVENTS = "timestamp,visitorid,event,itemid,transactionid\n1430623510000,1,view,7,\n1430623510000,1,wishlist,7,\n"
 
 
 @pytest.fixture(autouse=True)
-def settings_of_the_shell(database: PostgresSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def settings_of_the_shell(suite_environment: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the commands read: the test's own database, and a folder for rejected rows."""
     monkeypatch.setenv("RECSYS_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("POSTGRES_PORT", str(database.port))
-    monkeypatch.setenv("POSTGRES_DATABASE", database.database)
-    monkeypatch.setenv("POSTGRES_PASSWORD", database.password.get_secret_value())
-    monkeypatch.setenv("COLUMNS", "200")
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:

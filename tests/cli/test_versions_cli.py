@@ -20,25 +20,11 @@ def context(
     bucket: ObjectStore,
     pipeline_settings: PipelineSettings,
     mlflow_settings: MlflowSettings,
-    monkeypatch: pytest.MonkeyPatch,
+    suite_environment: None,
 ) -> RunContext:
     """A shop that the commands find through their environment."""
     with postgres.transaction(database) as cursor:
         cursor.execute("insert into raw.datasets (name, source, is_active) values ('shop', 'csv', true)")
-    environment = {
-        "POSTGRES_HOST": database.host,
-        "POSTGRES_PORT": str(database.port),
-        "POSTGRES_DATABASE": database.database,
-        "POSTGRES_USER": database.user,
-        "POSTGRES_PASSWORD": database.password.get_secret_value(),
-        "S3_ENDPOINT_URL": str(bucket.settings.endpoint_url),
-        "S3_ACCESS_KEY": bucket.settings.access_key,
-        "S3_SECRET_KEY": bucket.settings.secret_key.get_secret_value(),
-        "S3_BUCKET": bucket.bucket,
-        "COLUMNS": "200",
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
     return RunContext("night-1", "shop", pipeline_settings, database, bucket, mlflow_settings)
 
 

@@ -54,7 +54,7 @@ class Service:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def wait(self, seconds: float = 30) -> None:
+    def wait(self, seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -99,7 +99,7 @@ def service(variables: dict[str, str], folder: Path) -> Iterator[Service]:
     address = f"http://127.0.0.1:{variables['SERVICE_PORT']}"
     limits = httpx.Limits(max_keepalive_connections=0)
     process = start(variables, folder)
-    with httpx.Client(base_url=address, timeout=10, limits=limits) as client:
+    with httpx.Client(base_url=address, timeout=60, limits=limits) as client:
         running = Service(process, client, keys, folder)
         try:
             running.wait()

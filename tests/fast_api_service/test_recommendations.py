@@ -155,6 +155,6 @@ def test_a_stock_change_reaches_the_answers(api: Service, shop: Any) -> None:
             cursor.execute("update recs.item_state set is_available = %s where item_id = 'd4'", (value,))
 
     set_available(False)
-    wait_until(lambda: all("d4" not in api.items(HOME, limit=100) for _ in range(6)), 5)
+    wait_until(lambda: all("d4" not in api.items(HOME, limit=100) for _ in range(6)))
     set_available(True)
-    wait_until(lambda: all("d4" in api.items(HOME, limit=100) for _ in range(6)), 5)
+    wait_until(lambda: all("d4" in api.items(HOME, limit=100) for _ in range(6)))

@@ -78,4 +78,4 @@ def test_answers_over_http_are_counted_by_placement_and_source(api: Service, sho
     before = shown()
     for _ in range(3):
         assert len(api.items("/v1/items/x3/similar", limit=4)) == 4
-    wait_until(lambda: shown() >= before + 12, 15)
+    wait_until(lambda: shown() >= before + 12)

@@ -106,10 +106,10 @@ def test_postgres_stopped_and_started_under_load(api: Service, servers: Servers)
 def test_s3_gone_and_back(api: Service, servers: Servers) -> None:
     with load(api):
         servers.s3.stop()
-        wait_until(lambda: degraded(api) == ["object_store_unavailable"], 15)
+        wait_until(lambda: degraded(api) == ["object_store_unavailable"])
         assert api.post("/v1/events", {"event_type": "view", "user_id": "ida", "item_id": "x9"}).status_code == 200
         servers.s3.start()
-        wait_until(lambda: degraded(api) == [], 15)
+        wait_until(lambda: degraded(api) == [])
 
 
 def problems(api: Service) -> dict[str, str]:
@@ -209,7 +209,7 @@ def test_workers_end_with_their_killed_parent(api: Service) -> None:
     workers = psutil.Process(api.process.pid).children()
     api.process.kill()
     api.process.wait()
-    wait_until(lambda: not any(worker.is_running() for worker in workers), 15)
+    wait_until(lambda: not any(worker.is_running() for worker in workers))
 
 
 def stored(run: RunContext) -> set[str]:

@@ -25,7 +25,7 @@ def test_without_a_server_and_without_lists_it_waits_says_so_and_ends(
         shop.postgres, shop.store.settings, tmp_path, SERVICE_START_TIMEOUT_S="1", **dead
     )
     process = running_service.start(variables, tmp_path)
-    assert process.wait(30) == 1
+    assert process.wait(120) == 1
     log = (tmp_path / "log").read_text()
     assert "Waiting up to 1 s" in log
     assert "does not start" in log
@@ -53,5 +53,5 @@ def test_a_missing_setting_is_named(shop: RunContext, tmp_path: Path) -> None:
     variables = running_service.environment(shop.postgres, shop.store.settings, tmp_path)
     del variables["POSTGRES_PASSWORD"]
     process = running_service.start(variables, tmp_path)
-    assert process.wait(30) == 1
+    assert process.wait(120) == 1
     assert "POSTGRES_PASSWORD" in (tmp_path / "log").read_text()

@@ -88,7 +88,7 @@ async def waiting(broker: Broker, name: str = QUEUE) -> list[tuple[bytes, object
         return found
 
 
-async def until(condition: Callable[[], object], seconds: float = 30) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60) -> None:
     await asyncio.to_thread(wait_until, condition, seconds)
 
 

@@ -38,7 +38,7 @@ class Counted:
             raise ValueError("broken")
 
 
-async def until(condition: Callable[[], object], seconds: float = 5) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)
@@ -107,14 +107,14 @@ def test_the_program_shows_its_metrics_and_ends_on_sigterm(shop: PostgresSetting
 
         def active() -> bool:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
                     return b"recsys_worker_active 1.0" in answer.read()
             except OSError:
                 return False
 
         wait_until(active)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0, (tmp_path / "log").read_text()
+        assert process.wait(60) == 0, (tmp_path / "log").read_text()
     finally:
         process.kill()
         process.wait()

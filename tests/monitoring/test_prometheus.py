@@ -62,7 +62,7 @@ def ask(service: Service, tmp_path: Path) -> Iterator[Any]:
 
     def get(path: str, **parameters: str) -> Any:
         url = f"http://127.0.0.1:{port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return json.load(answer)["data"]
 
     def answers() -> bool:

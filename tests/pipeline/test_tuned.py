@@ -66,7 +66,7 @@ def test_it_never_sees_the_gates_window(context: RunContext, tmp_path: Path, mon
     assert split.truth.join(window, on=["user_id", "item_id"], how="anti").is_empty()
 
 
-def test_what_was_found_replaces_defaults_but_no_choice(context: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_found_replaces_defaults_but_no_choice(context: RunContext, suite_environment: None) -> None:
     best = {"factors": 24, "regularization": 0.5, "alpha": 9.0, "half_life_days": 11.0}
     keep(context, "als", tuning.Tuning("ndcg@10", [], best, 0.3, 0.2))
     keep(context, "als", tuning.Tuning("ndcg@10", [], best | {"factors": 25}, 0.4, 0.2))
@@ -78,16 +78,6 @@ def test_what_was_found_replaces_defaults_but_no_choice(context: RunContext, mon
     assert (settings.train_als.factors, settings.train_als.alpha) == (25, 2.0)
     assert settings.train_als.half_life_days == 11.0
     assert chosen.train_als.factors == AlsSettings().factors
-    for name, value in {
-        "POSTGRES_HOST": context.postgres.host,
-        "POSTGRES_PORT": context.postgres.port,
-        "POSTGRES_DATABASE": context.postgres.database,
-        "POSTGRES_USER": context.postgres.user,
-        "POSTGRES_PASSWORD": context.postgres.password.get_secret_value(),
-        "S3_ACCESS_KEY": context.store.settings.access_key,
-        "S3_SECRET_KEY": context.store.settings.secret_key.get_secret_value(),
-    }.items():
-        monkeypatch.setenv(name, str(value))
     assert RunContext.create("later", chosen).settings.train_als == settings.train_als
 
     gone = [("train_als", "colour", "red"), ("nowhere", "size", 3), ("train_als", "factors", -1)]

@@ -14,20 +14,12 @@ from tests import shop_tables
 
 
 @pytest.fixture
-def script(database: PostgresSettings):
+def script(suite_environment: None):
     """Runs one of the scripts on `database`."""
 
     def run(name: str, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {
-            "POSTGRES_HOST": database.host,
-            "POSTGRES_PORT": str(database.port),
-            "POSTGRES_DATABASE": database.database,
-            "POSTGRES_USER": database.user,
-            "POSTGRES_PASSWORD": database.password.get_secret_value(),
-            "COLUMNS": "300",
-        }
         command = [sys.executable, str(PROJECT_ROOT / "postgres_scripts" / f"{name}.py"), *arguments]
-        return subprocess.run(command, env=environment, input=answer, capture_output=True, text=True, cwd="/")
+        return subprocess.run(command, input=answer, capture_output=True, text=True, cwd="/")
 
     return run
 

@@ -16,6 +16,7 @@ from recsys.publishing.active import read_active
 from recsys.publishing.versions import publish
 from recsys.schema import RecommendationTable
 from recsys.settings import ObjectStoreSettings
+from recsys.stack import temporary
 from recsys.stack.process import free_port
 from recsys.storage.object_store import ObjectStore
 
@@ -32,15 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def doomed(context: RunContext, stage: str, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {
-        "POSTGRES_HOST": context.postgres.host,
-        "POSTGRES_PORT": str(context.postgres.port),
-        "POSTGRES_DATABASE": context.postgres.database,
-        "POSTGRES_USER": context.postgres.user,
-        "POSTGRES_PASSWORD": context.postgres.password.get_secret_value(),
-        "S3_ENDPOINT_URL": str(context.store.settings.endpoint_url),
-        "S3_ACCESS_KEY": context.store.settings.access_key,
-        "S3_SECRET_KEY": context.store.settings.secret_key.get_secret_value(),
-        "S3_BUCKET": context.store.bucket,
+        **temporary.variables(folder, context.postgres, context.store.settings),
         "TMPDIR": str(folder),
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }

@@ -14,8 +14,7 @@ from nbclient import NotebookClient
 from recsys.pipeline.context import RunContext
 from recsys.pipeline.run import run_step
 from recsys.schema import Step
-from recsys.settings import PROJECT_ROOT, MlflowSettings, PostgresSettings
-from recsys.storage.object_store import ObjectStore
+from recsys.settings import PROJECT_ROOT, MlflowSettings
 
 RESEARCH = PROJECT_ROOT / "research"
 SOURCES = sorted(RESEARCH.glob("[0-9]*.py"))
@@ -23,7 +22,7 @@ SOURCES = sorted(RESEARCH.glob("[0-9]*.py"))
 
 def execute(name: str) -> nbformat.NotebookNode:
     notebook = jupytext.read(RESEARCH / f"{name}.py")
-    NotebookClient(notebook, timeout=200, resources={"metadata": {"path": RESEARCH}}).execute()
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": RESEARCH}}).execute()
     return notebook
 
 
@@ -42,26 +41,13 @@ def printed(notebook: nbformat.NotebookNode) -> str:
 
 @pytest.fixture
 def prepared_shop(
-    database: PostgresSettings,
-    bucket: ObjectStore,
+    suite_environment: None,
     mlflow_database: MlflowSettings,
     load_simulated_shop,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """A prepared simulated shop that the environment points to; gives the folder of its MLflow."""
-    given = {
-        "POSTGRES_HOST": database.host,
-        "POSTGRES_PORT": str(database.port),
-        "POSTGRES_DATABASE": database.database,
-        "POSTGRES_PASSWORD": database.password.get_secret_value(),
-        "S3_ENDPOINT_URL": str(bucket.settings.endpoint_url),
-        "S3_ACCESS_KEY": bucket.settings.access_key,
-        "S3_SECRET_KEY": bucket.settings.secret_key.get_secret_value(),
-        "S3_BUCKET": bucket.settings.bucket,
-        "MLFLOW_TRACKING_URI": mlflow_database.tracking_uri,
-    }
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_database.tracking_uri)
     load_simulated_shop(users=400, events=6_000)
     run_step(Step.PREPARE_DATASET, RunContext.create("test"))
     return Path(mlflow_database.tracking_uri.removeprefix("sqlite:///")).parent

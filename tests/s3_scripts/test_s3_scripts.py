@@ -12,19 +12,12 @@ from recsys.storage.object_store import ObjectStore
 
 
 @pytest.fixture
-def script(bucket: ObjectStore):
+def script(suite_environment: None):
     """Runs one of the scripts on `bucket`."""
 
     def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        settings = bucket.settings
-        environment = os.environ | {
-            "S3_ENDPOINT_URL": str(settings.endpoint_url),
-            "S3_ACCESS_KEY": settings.access_key,
-            "S3_SECRET_KEY": settings.secret_key.get_secret_value(),
-            "S3_BUCKET": settings.bucket,
-        }
         command = [sys.executable, str(PROJECT_ROOT / "s3_scripts" / f"{name}.py"), *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, cwd="/")
+        return subprocess.run(command, capture_output=True, text=True, cwd="/")
 
     return run
 

@@ -200,11 +200,11 @@ def test_a_load_killed_during_copy_leaves_nothing_and_can_be_done_again(
     }
     child = subprocess.Popen([sys.executable, "-c", LOAD_MUCH, *arguments], env=environment)
     copying = f"select tuples_processed from pg_stat_progress_copy where datname = '{database.database}'"
-    wait_until(lambda: any(rows for (rows,) in query(database, copying)), 60)
+    wait_until(lambda: any(rows for (rows,) in query(database, copying)))
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
     others = f"select 1 from pg_stat_activity where datname = '{database.database}' and pid <> pg_backend_pid()"
-    wait_until(lambda: not query(database, others), 30)
+    wait_until(lambda: not query(database, others))
     assert stored(database) == before
     load_source(Simulator(Sizes()), database, replace=True)
     assert query(database, "select count(*) from raw.events") == [(Sizes.events,)]

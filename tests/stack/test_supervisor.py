@@ -42,7 +42,7 @@ def storage(folder: Path) -> Iterator[StackSettings]:
 def start(settings: StackSettings) -> None:
     for name in ("postgres", "s3"):
         supervisor.start_program(name)
-    wait_until(lambda: health.postgres(settings) is None and health.object_store(settings) is None, 20)
+    wait_until(lambda: health.postgres(settings) is None and health.object_store(settings) is None)
 
 
 def family() -> list[psutil.Process]:
@@ -68,14 +68,14 @@ def test_a_killed_program_is_back_by_itself(storage: StackSettings) -> None:
     for name, check in (("postgres", health.postgres), ("s3", health.object_store)):
         before = supervisor.states()[name].pid
         os.kill(before, signal.SIGKILL)
-        wait_until(lambda name=name, before=before: supervisor.states()[name].pid not in {0, before}, 10)
-        wait_until(lambda check=check: check(storage) is None, 20)
+        wait_until(lambda name=name, before=before: supervisor.states()[name].pid not in {0, before})
+        wait_until(lambda check=check: check(storage) is None)
 
 
 def test_programs_end_with_a_killed_supervisor_and_can_start_again(storage: StackSettings) -> None:
     processes = family()
     processes[0].kill()
-    wait_until(lambda: not [process for process in processes if process.is_running()], 15)
+    wait_until(lambda: not [process for process in processes if process.is_running()])
     supervisor.start()
     start(storage)
 
