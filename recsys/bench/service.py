@@ -52,8 +52,10 @@ class Shop:
         with postgres.transaction(database) as cursor:
             cursor.execute("insert into raw.datasets (name, source, is_active) values ('bench', 'synthetic', true)")
             cursor.execute(
-                "insert into recs.item_state (dataset, item_id, is_available)"
-                " select 'bench', mark || n, random() >= %s"
+                "insert into recs.item_state"
+                " (dataset, item_id, is_available, category_id, brand, price, stock, tags)"
+                " select 'bench', mark || n, random() >= %s, 'c' || n %% 100, 'b' || n %% 70, n %% 97, n %% 41,"
+                " case n %% 3 when 0 then '{new}'::text[] else '{}' end"
                 " from unnest(%s) mark, generate_series(0, %s) n",
                 (self.unavailable_share, list(marks), self.items - 1),
             )
@@ -83,11 +85,11 @@ class RunningService:
     context: RunContext
     folder: Path
 
-    def ask(self, path: str, body: object = None) -> dict[str, object]:
-        """The JSON answer of a GET, or of a POST of `body`."""
+    def ask(self, path: str, body: object = None, method: str | None = None) -> dict[str, object]:
+        """The JSON answer of a GET, or of a POST of `body`, or of another method."""
         headers = {"X-API-Key": self.key, "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.address + path, data, headers)  # noqa: S310 - our own address
+        request = urllib.request.Request(self.address + path, data, headers, method=method)  # noqa: S310 - our own address
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             document: dict[str, object] = json.loads(answer.read())
             return document
@@ -101,7 +103,7 @@ def running_service(shop: Shop, marks: tuple[str, ...] = ("a",), workers: int = 
         context = _context(environment)
         shop.stock(context.postgres, marks)
         shop.publish(context, marks[0])
-        key = api_keys.create(folder / "api_keys.json", "bench", [Scope.READ, Scope.EVENTS])
+        key = api_keys.create(folder / "api_keys.json", "bench", [Scope.READ, Scope.EVENTS, Scope.CATALOG])
         port = free_port()
         variables = environment | {"SERVICE_PORT": str(port), "SERVICE_WORKERS": str(workers)}
         variables.pop("SERVICE_STATE_DIR", None)

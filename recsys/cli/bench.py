@@ -55,6 +55,18 @@ def serving(
 
 
 @bench.command()
+def placements(
+    seconds: Annotated[float, typer.Option(min=1, help="Length of a round.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each route, alternated.")] = 5,
+    json_file: JsonFile = None,
+) -> None:
+    """The home page under 50 rules, and carts of ten, beside the static route of the same two workers."""
+    from recsys.bench import placements as benchmark
+
+    report(dict(benchmark.measure(seconds, rounds)), json_file)
+
+
+@bench.command()
 def events(
     seconds: Annotated[float, typer.Option(min=1, help="Length of the load.")] = 15,
     json_file: JsonFile = None,
@@ -63,3 +75,27 @@ def events(
     from recsys.bench import events as benchmark
 
     report(dict(benchmark.measure(seconds)), json_file)
+
+
+@bench.command()
+def catalog(
+    products: Annotated[int, typer.Option(min=100, help="Products to create, change, and send again.")] = 100_000,
+    json_file: JsonFile = None,
+) -> None:
+    """Bulk upserts, and the time from a change of stock to the recommendations that obey it."""
+    from recsys.bench import catalog as benchmark
+
+    report(dict(benchmark.measure(products)), json_file)
+
+
+@bench.command()
+def vectors(
+    items: Annotated[int, typer.Option(min=1_000, help="Items of the catalogue.")] = 235_000,
+    searches: Annotated[int, typer.Option(min=100, help="Searches timed.")] = 2_000,
+    judged: Annotated[int, typer.Option(min=10, help="Searches compared with exact ones.")] = 200,
+    json_file: JsonFile = None,
+) -> None:
+    """Search by text among content vectors: how fast, and how many of the true ten nearest it finds."""
+    from recsys.bench import vectors as benchmark
+
+    report(dict(benchmark.measure(items, searches, judged)), json_file)
