@@ -100,8 +100,8 @@ def content(view: View) -> Iterator[Pick]:
         found = lists.get(BY_CONTENT, item_id)
         for other, score in zip(found.item_ids, found.scores, strict=True):
             yield other, score, *FROM_CONTENT, item_id
-    if view.question.user_id is not None:
-        yield from _live_list(view, BY_PROFILE, FROM_PROFILE, view.question.user_id)
+    if view.key is not None:
+        yield from _live_list(view, BY_PROFILE, FROM_PROFILE, view.key)
 
 
 def selection(view: View) -> Iterator[Pick]:

@@ -38,7 +38,8 @@ class View:
     """Made at the beginning of a request; everything it gives is of one state.
 
     Attributes:
-        key: under which the pipeline's lists of this shopper are stored; None for nobody in particular.
+        key: under which the pipeline's lists of this shopper are stored; None for nobody in particular, and for
+            somebody whose data were erased since.
         wanted: how many picks are needed to let rules move some of them.
         members: the items of the category that is asked for, where only these may be shown.
         not_again: what is not to be shown, unless it was only bought and may be `again`.
@@ -61,12 +62,14 @@ class View:
             self.histories.append(history)
         if session_id is not None and (history := state.recent.session(dataset, session_id)):
             self.histories.append(history)
-        if disliked := snapshot.get(DISLIKES, self.key):
+        if state.erasures and state.erasures.hides(self.key, (file.published_at for file in snapshot.tables.values())):
+            self.key = None
+        if self.key is not None and (disliked := snapshot.get(DISLIKES, self.key)):
             self.never = self.never + self._still(disliked.items())
         for history in self.histories:
             self.never = [*self.never, *history.disliked(), *history.cart()]
         self.not_again = self.never
-        if bought := snapshot.get(PURCHASES, self.key):
+        if self.key is not None and (bought := snapshot.get(PURCHASES, self.key)):
             self.not_again = self.not_again + bought.items()
         for history in self.histories:
             self.not_again = self.not_again + history.purchased()

@@ -1,6 +1,7 @@
 """Step 1: raw rows out of Postgres become the prepared dataset that every later step reads."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +16,10 @@ from recsys.publishing.versions import publish
 from recsys.schema import Columns, EventType, SnapshotTable, Step
 from recsys.storage import postgres
 
+_SETTLE = """
+update shop.erasures set settled_at = clock_timestamp(), txid = pg_current_xact_id()
+where dataset = %s and settled_at is null and erased_at < %s - interval '5 minutes' -- it takes a moment to commit
+"""
 _KEYS_AT_A_TIME = 100_000
 
 
@@ -26,6 +31,7 @@ def prepare_dataset(context: RunContext) -> StepSummary:
         BadInputError: not one of its events is usable.
     """
     prefix = f"prepared/{context.dataset}/{context.run_id}"
+    began = datetime.now(UTC)
     with context.workspace() as folder:
         prepared = _write_files(context, folder)
         prepared.upload(context.store, prefix)
@@ -35,6 +41,8 @@ def prepare_dataset(context: RunContext) -> StepSummary:
         with postgres.transaction(context.postgres) as cursor:
             disliked = dislikes(cursor, context.dataset)
             unliked = publish(context, SnapshotTable.DISLIKES, disliked, {"prepared": prefix})
+        with postgres.transaction(context.postgres) as cursor:
+            cursor.execute(_SETTLE, (context.dataset, began))
     profile = prepared.profile
     rejected = sum(sum(reasons.values()) for reasons in profile["rejected"].values())
     return StepSummary(

@@ -31,6 +31,7 @@ T = TypeVar("T")
 _FILL = 0.6  # evict above this share of the bound: copy-on-write needs room for the pages it replaces
 _EVICT_AT_ONCE = 200
 _KEYS_AT_ONCE = 100
+_FORGET_AT_ONCE = 5_000
 _LONGEST_KEY = 480  # of LMDB's 511 bytes, the index adds the minute
 _POSITION = b"position"
 _DAMAGED = (
@@ -83,6 +84,28 @@ class RecentStore:
         while some := dict(islice(records, _KEYS_AT_ONCE)):
             self._write(partial(self._add, by_key=some))
 
+    def forget(self, dataset: str, user_id: str, session_ids: Iterable[str]) -> None:
+        """Drop a user's record and those of sessions."""
+        keys = [_key("u", dataset, user_id), *(_key("s", dataset, session_id) for session_id in session_ids)]
+        self._write(partial(self._forget, keys=keys))
+
+    def forget_if(self, dataset: str, erased: Callable[[str], bool]) -> None:
+        """Drop the records of those users, and of sessions as `session:…`, that are erased; looks at all records.
+
+        Users with an id so long that only its hash is kept stay until they are evicted.
+        """
+        start = b""
+        while True:
+            with self._env.begin(db=self._records) as txn:
+                cursor = txn.cursor()
+                found = list(islice(cursor.iternext(values=False), _FORGET_AT_ONCE)) if cursor.set_range(start) else []
+            gone = [key for key in found if erased(_user_of(key, dataset))]
+            if gone:
+                self._write(partial(self._forget, keys=gone))
+            if len(found) < _FORGET_AT_ONCE:
+                return
+            start = found[-1] + b"\0"
+
     def position(self) -> dict[str, str] | None:
         """Where the tailer stands; None for a store that has yet to be filled."""
         with self._env.begin() as txn:
@@ -125,6 +148,13 @@ class RecentStore:
                 txn.put(_written(minute, key), b"", db=self._index)
             txn.put(key, record, db=self._records)
         self._evict(txn, _FILL)
+
+    def _forget(self, txn: lmdb.Transaction, keys: list[bytes]) -> None:
+        for key in keys:
+            data = txn.get(key, db=self._records)
+            if data is not None:
+                txn.delete(_written(History(bytes(data)).minute, key), db=self._index)
+                txn.delete(key, db=self._records)
 
     def _evict(self, txn: lmdb.Transaction, fill: float) -> None:
         while self._bytes_used(txn) > fill * self._max_bytes:
@@ -215,6 +245,16 @@ class RecentStore:
 def _key(kind: str, dataset: str, name: str) -> bytes:
     raw = f"{kind}{dataset}{SEPARATOR}{name}".encode("utf-8", "surrogatepass")
     return raw if len(raw) <= _LONGEST_KEY else b"\xff" + sha256(raw).digest()
+
+
+def _user_of(key: bytes, dataset: str) -> str:
+    """Whose record it is, sessions as the guests they are; empty for those of other datasets."""
+    kind, rest = key[:1], key[1:]
+    prefix = f"{dataset}{SEPARATOR}".encode()
+    if not rest.startswith(prefix):
+        return ""
+    name = rest[len(prefix) :].decode("utf-8", "surrogatepass")
+    return name if kind == b"u" else f"session:{name}"
 
 
 def _written(minute: int, key: bytes) -> bytes:

@@ -60,7 +60,9 @@ def publish_all(run: RunContext, mark: str = "") -> None:
     """Every table; with a mark, all items of the ranked and default lists carry it at the end."""
     lists(run, RecommendationTable.SIMILAR, {item_id: neighbours(item_id) for item_id in CATALOGUE})
     lists(run, SnapshotTable.PURCHASES, {"anna": BOUGHT_BY_ANNA})
-    lists(run, RecommendationTable.PERSONALIZED, {"anna": PERSONALIZED, "ben": PERSONALIZED[:2]})
+    lists(
+        run, RecommendationTable.PERSONALIZED, {"anna": PERSONALIZED, "ben": PERSONALIZED[:2], "zoe": PERSONALIZED[:2]}
+    )
     lists(run, RecommendationTable.I2I, {"carl": ["x1", "x2"]}, based_on="d7", reason=Reason.SIMILAR_TO_VIEWED)
     lists(run, RecommendationTable.RANKED, {"anna": [item + mark for item in RANKED]})
     lists(run, RecommendationTable.DEFAULT, {"": [item + mark for item in POPULAR], "shoes": SHOES})

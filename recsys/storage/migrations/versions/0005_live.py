@@ -44,10 +44,11 @@ return encode(sha256(convert_to(user_id, 'UTF8')), 'hex');
 -- Users, and as `session:…` guests, whose data were erased: lists published before are not theirs any more, and older
 -- events that come in later are dropped. Their ids are kept hashed.
 create table shop.erasures (
-    dataset   text not null references raw.datasets on delete cascade,
-    user_hash text not null,
-    erased_at timestamptz not null default clock_timestamp(),
-    txid      xid8 not null default pg_current_xact_id(),
+    dataset    text not null references raw.datasets on delete cascade,
+    user_hash  text not null,
+    erased_at  timestamptz not null default clock_timestamp(),
+    settled_at timestamptz, -- when step 1 had read data without this user
+    txid       xid8 not null default pg_current_xact_id(),
     primary key (dataset, user_hash)
 );
 create index erasures_by_change on shop.erasures (txid);
