@@ -1,7 +1,9 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -82,25 +84,74 @@ def test_ranked_lists_reorder_the_candidates_of_everyone(context: RunContext) ->
     assert ranked.filter(pl.col("reason") != "similar_to_viewed")["based_on"].null_count() == ranked.height - len(told)
 
 
+def upside_down(fit: Callable[..., Ranker]) -> Callable[..., Ranker]:
+    """Learns to put last what shoppers acted on."""
+    return lambda self, features, matrix, labels, weights: fit(self, features, matrix, 1 - labels, weights)
+
+
+def shuffled(fit: Callable[..., Ranker]) -> Callable[..., Ranker]:
+    """Learns from labels of other candidates."""
+    mixed = np.random.default_rng(0).permutation
+    return lambda self, features, matrix, labels, weights: fit(self, features, matrix, mixed(labels), weights)
+
+
+def truncated(fit: Callable[..., Ranker]) -> Callable[..., Ranker]:
+    """Keeps a single tree, the last and least."""
+
+    def damaged(self: Ranker, *rows: object) -> Ranker:
+        fit(self, *rows)
+        assert self._model is not None
+        self._model.shrink(ntree_start=self.settings.iterations - 1, ntree_end=self.settings.iterations)
+        return self
+
+    return damaged
+
+
 def test_a_damaged_ranker_is_kept_out(context: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = ModelRegistry(context.mlflow, context.store, context.dataset)
     run_step(Step.TRAIN_RANKER, context)
     champion = registry.champion("ranker")
-    fit = Ranker.fit
+    for damage in (upside_down, shuffled, truncated):
+        with monkeypatch.context() as damaged:
+            damaged.setattr(Ranker, "fit", damage(Ranker.fit))
+            summary = run_step(Step.TRAIN_RANKER, replace(context, run_id=damage.__name__))
+        assert summary.notes["decision"] == "kept the champion"
+        assert registry.champion("ranker") == champion
+        challenger = registry.find("ranker", CHALLENGER)
+        assert challenger is not None
+        logged = registry.client.get_run(challenger.run_id)
+        assert logged.data.tags["run_id"] == damage.__name__
+        assert logged.data.metrics["gate_challenger"] < 0.98 * logged.data.metrics["gate_champion"]
+        artifacts = {entry.path for entry in registry.client.list_artifacts(challenger.run_id)}
+        assert {"gate.json", "importance.json", "shap.png"} <= artifacts
 
-    def upside_down(self: Ranker, features: list[str], matrix: object, labels: object, weights: object) -> Ranker:
-        return fit(self, features, matrix, 1 - labels, weights)  # type: ignore[arg-type, operator]
 
-    monkeypatch.setattr(Ranker, "fit", upside_down)
-    summary = run_step(Step.TRAIN_RANKER, replace(context, run_id="run-2"))
-    assert summary.notes["decision"] == "kept the champion"
-    assert registry.champion("ranker") == champion
-    challenger = registry.find("ranker", CHALLENGER)
-    assert challenger is not None
-    logged = registry.client.get_run(challenger.run_id)
-    assert logged.data.metrics["gate_challenger"] < logged.data.metrics["gate_champion"]
-    artifacts = {entry.path for entry in registry.client.list_artifacts(challenger.run_id)}
-    assert {"gate.json", "importance.json", "shap.png"} <= artifacts
+def test_a_better_ranker_replaces_a_damaged_one_unless_its_files_are_cut_short(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = ModelRegistry(context.mlflow, context.store, context.dataset)
+    with monkeypatch.context() as damaged:
+        damaged.setattr(Ranker, "fit", upside_down(Ranker.fit))
+        run_step(Step.TRAIN_RANKER, context)
+    worst = registry.champion("ranker")
+    save = Ranker.save
+
+    def half(self: Ranker, folder: Path) -> None:
+        save(self, folder)
+        trees = folder / "ranker.cbm"
+        trees.write_bytes(trees.read_bytes()[: trees.stat().st_size // 2])
+
+    with monkeypatch.context() as cut_short:
+        cut_short.setattr(Ranker, "save", half)
+        with pytest.raises(IntegrityError, match=r"ranker\.cbm is not a model"):
+            run_step(Step.TRAIN_RANKER, replace(context, run_id="run-2"))
+    assert registry.champion("ranker") == worst
+    summary = run_step(Step.TRAIN_RANKER, replace(context, run_id="run-3"))
+    assert summary.metrics["gate_challenger"] > summary.metrics["gate_champion"]
+    better = registry.champion("ranker")
+    assert better.version != worst.version
+    assert registry.client.get_run(better.run_id).data.tags["run_id"] == "run-3"
+    assert registry.find("ranker", CHALLENGER) is None
 
 
 def test_a_ranker_that_learned_from_the_gates_window_is_refused(
