@@ -18,7 +18,7 @@ _OWN_SESSION = "insert into shop.session_owners (dataset, session_id, user_id) v
 # A new arrival and transaction, so that the tailers of all hosts see the rows again, now with their user.
 _MERGE = f"""
 update raw.collected_events
-set user_id = $3, ingested_at = clock_timestamp(), txid = pg_current_xact_id()
+set user_id = $3, is_merged = true, ingested_at = clock_timestamp(), txid = pg_current_xact_id()
 where dataset = $1 and session_id = $2 and user_id is null
 returning {NAMES}
 """

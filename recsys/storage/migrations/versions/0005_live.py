@@ -11,7 +11,8 @@ alter table raw.collected_events
     add column placement  text, -- where the answer named by recommendation_id was shown
     add column source     text, -- what had put the item there
     add column version    bigint, -- generation of the tables it came from
-    add column propensity real; -- probability with which an explored item was shown
+    add column propensity real, -- probability with which an explored item was shown
+    add column is_merged  boolean not null default false; -- a guest's, whose session merged into the user's account
 create index collected_events_by_session on raw.collected_events (dataset, session_id, timestamp_ms desc)
     where user_id is null;
 
@@ -27,6 +28,20 @@ create table shop.live_lists (
     primary key (dataset, name, key)
 );
 create index live_lists_by_change on shop.live_lists (txid);
+
+-- How often an item that recommendations showed was seen and opened, and up to where events were counted.
+create table shop.item_feedback (
+    dataset     text not null references raw.datasets on delete cascade,
+    item_id     text not null,
+    impressions bigint not null,
+    clicks      bigint not null,
+    primary key (dataset, item_id)
+);
+create table shop.feedback_position (
+    dataset text primary key references raw.datasets on delete cascade,
+    seen    text not null, -- a Postgres snapshot
+    at      timestamptz not null
+);
 
 -- Whose a session was when it merged into an account: its events until then that come in later are theirs too.
 create table shop.session_owners (
