@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
-from starlette.responses import RedirectResponse
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 
 from fast_api_service import metrics, problems
 from fast_api_service.auth import KeyRing
@@ -14,6 +15,7 @@ from fast_api_service.catalog.endpoints import categories, products, skus
 from fast_api_service.configuration.endpoints import router as configuration
 from fast_api_service.contracts.catalogue import router as catalogue_contract
 from fast_api_service.contracts.like_dislike import router as like_dislike_contract
+from fast_api_service.contracts.storefront import router as storefront_contract
 from fast_api_service.customers.endpoints import customers, purchases
 from fast_api_service.database import create_pool
 from fast_api_service.events.endpoints import router as events
@@ -66,15 +68,17 @@ def create_app() -> FastAPI:
     app.router.routes.clear()
     decided = (configuration, rules)
     shop = (products, skus, categories, customers, purchases)
-    contracts = (like_dislike_contract, catalogue_contract)
+    contracts = (storefront_contract, like_dislike_contract, catalogue_contract)
     # Routes are tried in order: the busy ones come first, and health, which benchmarks compare with, is not held back.
     for router in (recommendations, health, events, items, users, *decided, training, reports, *shop, *contracts):
         app.include_router(router)
     metrics.install(app)
     app.router.routes.extend(documentation)
 
-    @app.get("/", include_in_schema=False)
-    async def root() -> RedirectResponse:
-        return RedirectResponse("/docs")
+    @app.get("/", include_in_schema=False, response_model=None)
+    async def root(request: Request) -> Response:
+        # The storefront contract's health check is here; people come with a browser.
+        wants_page = "text/html" in request.headers.get("accept", "")
+        return RedirectResponse("/docs") if wants_page else Response()
 
     return app

@@ -28,6 +28,7 @@ TAGS = [
     {"name": "reports", "description": "What recommendations brought; needs the scope `admin`."},
     {"name": "catalogue", "description": "Products, variants and categories as the shop keeps them."},
     {"name": "customers", "description": "Customers, and what they bought."},
+    {"name": "contract: storefront", "description": "The endpoints of a storefront recommender, for its clients."},
     {"name": "contract: like/dislike", "description": "The endpoints of a like/dislike service, for its clients."},
     {"name": "contract: catalogue", "description": "The endpoints of a catalogue with vectors, for its clients."},
     {"name": "health", "description": "For operators; no key needed."},

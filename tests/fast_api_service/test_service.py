@@ -96,7 +96,8 @@ def test_the_pipelines_last_runs_are_reported(api: Service, shop: RunContext) ->
 
 
 def test_documentation(api: Service) -> None:
-    assert api.client.get("/", follow_redirects=True).url.path == "/docs"
+    page = api.client.get("/", headers={"Accept": "text/html"}, follow_redirects=True)
+    assert page.url.path == "/docs"
     document = api.client.get("/openapi.json").json()
     operations = {
         operation["operationId"]: operation for path in document["paths"].values() for operation in path.values()

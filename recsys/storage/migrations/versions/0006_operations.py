@@ -47,6 +47,23 @@ create table ops.performance (
     primary key (dataset, day, placement, source, version)
 );
 
+-- What the storefront contract was last told, class by class: a product is put together from several of them.
+create table shop.storefront_objects (
+    dataset text not null references raw.datasets on delete cascade,
+    class   text not null,
+    id      text not null,
+    body    jsonb not null,
+    primary key (dataset, class, id)
+);
+create index storefront_variants_of_products on shop.storefront_objects using gin ((body->'product_variants'))
+    where class = 'Product';
+create index storefront_attributes_of_variants on shop.storefront_objects using gin ((body->'attributes'))
+    where class = 'ProductVariant';
+create index storefront_prices_of_variants on shop.storefront_objects (dataset, (body->>'product_variant_sku'))
+    where class = 'ProductPrice';
+create index storefront_attributes_of_types on shop.storefront_objects (dataset, (body->>'type'))
+    where class = 'Attribute';
+
 -- The events that reports are made of, by arrival (which days have news?) and by time (what happened that day?).
 create index collected_events_told_by_arrival on raw.collected_events (dataset, ingested_at)
     where placement is not null or event_type = 'purchase';
