@@ -13,9 +13,17 @@ from recsys.schema import Property
 NO_NUL = r"^[^\x00]*$"
 Word = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=NO_NUL)]
 Text = Annotated[str, StringConstraints(max_length=20_000, pattern=NO_NUL)]
-Money = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+MOST_PIECES = 2**31 - 1
+
+
+def _rounded(number: float) -> float:
+    """Amounts that no price has are none: Postgres refuses what its shorter floats cannot hold."""
+    return round(number, 6)
+
+
+Money = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False), AfterValidator(_rounded)]
+Count = Annotated[int, Field(ge=0, le=MOST_PIECES)]
+Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False), AfterValidator(_rounded)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 # These are properties of an item already, under the names that the pipeline knows them by.

@@ -9,7 +9,7 @@ import orjson
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from fast_api_service.catalog.fields import Attributes, Count, Kept, Money, Text, Weight, Word
+from fast_api_service.catalog.fields import MOST_PIECES, Attributes, Count, Kept, Money, Text, Weight, Word
 from fast_api_service.catalog.fields import Fields as FieldsModel
 from fast_api_service.catalog.kinds import Fields, Kind
 from fast_api_service.problems import FieldProblem
@@ -123,6 +123,9 @@ class ProductKind(Kind):
                     return _problem("variants", sku, "taken", message, "Take it away there first, or use another.")
         if variants:
             total = sum(variant["stock"] for variant in variants)
+            if total > MOST_PIECES:
+                message = f"The stock of all variants is more than {MOST_PIECES:,}"
+                return _problem("variants", total, "too_many_pieces", message, "Give a smaller stock.")
             if "stock" in given and new["stock"] not in (None, total):
                 message = f"The stock of a product with variants is their sum, {total}"
                 return _problem("stock", new["stock"], "not_the_sum", message, "Give the stock of its variants.")

@@ -19,6 +19,7 @@ from fast_api_service.recommendations.sources import (
     FROM_RANKED,
     FROM_SHOP,
     SIMILAR,
+    content,
     neighbours,
     online,
     popular,
@@ -146,7 +147,7 @@ class Recommender:
                 f"There is no item {item_id!r}.",
                 remedy="Give the shop's id of an item, or add it with PUT /v1/products/{product_id}.",
             )
-        return self._answer(view, neighbours(view, item_id), fallback="list_exhausted")
+        return self._answer(view, chain(neighbours(view, item_id), content(view)), fallback="list_exhausted")
 
     def default(self, category_id: str | None, limit: int) -> bytes:
         """What is popular, in the shop or in a category (then topped up from the shop)."""

@@ -14,6 +14,7 @@ from recsys.live.vectors import ContentVectors
 from recsys.pipeline.context import RunContext
 from recsys.storage import postgres
 from recsys.storage.pool import create_pool
+from tests.conftest import wait_until
 from tests.fast_api_service.running_service import Service
 
 MUG = {"title": "Mug", "brand": "Fjord", "category_id": "mugs", "price": 12.9, "stock": 4, "tags": ["blue"]}
@@ -106,6 +107,7 @@ def test_of_two_writers_one_is_told_that_the_other_was_first(api: Service) -> No
         ({"attributes": {"a": [1]}}, "body.attributes.a"),
         ({"variants": [{"sku": "x"}, {"sku": "x"}]}, "body.variants"),
         ({"variants": [{"sku": "y-1", "stock": 2}], "stock": 3}, "body.stock"),
+        ({"variants": [{"sku": f"y-{number}", "stock": 2**30} for number in range(3)]}, "body.variants"),
     ],
 )
 def test_unusable_fields_are_named(api: Service, fields: dict[str, Any], place: str) -> None:
@@ -140,6 +142,12 @@ def test_what_changes_is_in_item_state_and_in_the_history_at_once(api: Service, 
         ("available", "1"), ("available", "0"), ("brand", "Fjord"), ("categoryid", "mugs"), ("colour", "blue"),
         ("colour", ""), ("price", "12.9"), ("tags", "blue"), ("title", "Mug"),
     ]  # fmt: skip
+
+
+def test_an_amount_that_is_next_to_nothing_is_nothing(api: Service, shop: RunContext) -> None:
+    name = new_id()
+    made = send(api, "PUT", f"/v1/products/{name}", {"price": 5.4e-252, "recommendation_weight": 1e-300})
+    assert (made.status_code, made.json()["price"], state(shop, name)["weight"]) == (201, 0.0, 0.0)
 
 
 def test_the_stock_of_variants_is_the_products(api: Service, shop: RunContext) -> None:
@@ -323,3 +331,9 @@ def test_a_search_by_text_finds_what_the_worker_has_vectorised(api: Service, sho
     assert found["unknown_words"] == ["zzyzx"]
     assert api.get("/v1/items/search", "reader", like="Zzyzx").json()["items"] == []
     assert api.get("/v1/items/search", "reader").status_code == 422
+
+    def neighbours() -> set[str]:
+        answer = api.get(f"/v1/items/{rows[0]['product_id']}/similar", "reader", limit=5).json()
+        return {item["item_id"] for item in answer.get("items", [])[:2] if item["source"] == "content"}
+
+    wait_until(lambda: neighbours() == {row["product_id"] for row in rows[1:]})
