@@ -21,7 +21,8 @@ def sequences(frame: pl.DataFrame, seed: int | None = None) -> dict[str, list[st
 
 def test_a_sequence_is_the_turns_from_item_to_item_oldest_first() -> None:
     rows = [("u", "b", 5), ("u", "a", 9), ("u", "b", 4), ("u", "new", 3), ("u", "b", 2), ("u", "a", 1), ("v", "c", 1)]
-    assert sequences(interactions(rows)) == {"u": ["a", "b", "a"], "v": ["c"]}
+    for seed in (None, 1, 2):
+        assert sequences(interactions(rows), seed) == {"u": ["a", "b", "a"], "v": ["c"]}
 
 
 def test_what_came_at_one_moment_has_no_order_to_learn() -> None:
