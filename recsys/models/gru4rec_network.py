@@ -12,6 +12,7 @@ from torch.nn import functional
 from recsys.models.sessions import session_parallel
 
 _MASKED = -1e3  # its exponential is 0, and its square is finite
+_ROWS_AT_A_TIME = 2_000  # sequences whose states are held at a time: some 40 MB, however small the catalogue is
 
 
 def cross_entropy(scores: torch.Tensor, strength: float) -> torch.Tensor:
@@ -47,11 +48,20 @@ class Network(nn.Module):
     def probabilities(self, sequences: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """How probable each item is as the next one, float32 (rows, items), after sequences padded on the right."""
         with torch.inference_mode():
-            states, _ = self.gru(self.items(torch.from_numpy(sequences)))
-            last = states[torch.arange(len(states)), torch.from_numpy(lengths) - 1]
+            parts = zip(
+                torch.from_numpy(sequences).split(_ROWS_AT_A_TIME),
+                torch.from_numpy(lengths).split(_ROWS_AT_A_TIME),
+                strict=True,
+            )
+            last = torch.cat([self._last(*part) for part in parts])
             scores = last @ self.items.weight.T + self.bias.weight.T
             found: np.ndarray = functional.softmax(scores, dim=1).numpy()
         return found
+
+    def _last(self, sequences: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """The state after each sequence."""
+        states, _ = self.gru(self.items(sequences))
+        return states[torch.arange(len(states)), lengths - 1]
 
 
 class Trainer:
