@@ -15,6 +15,9 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --
 # All extras but neural.
 LOCKED := service pipeline airflow stack research sources dev
 
+# Where the shell sets it, each of the suite's many processes would compile all its imports anew: 6 s for Airflow alone.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test up stop status clean install env lint format lock
 
@@ -25,7 +28,7 @@ demo: install ## Set everything up, load a simulated shop, run the seven pipelin
 	@$(RECSYS) demo
 
 test: install ## Run all tests, against real servers that they start themselves
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 up: install ## Start Postgres, S3, MLflow, Airflow and the API on this machine
 	@$(RECSYS) up

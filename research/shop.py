@@ -7,6 +7,7 @@ from unittest import mock
 
 from recsys.dataset.prepared import PreparedDataset
 from recsys.errors import RecsysError
+from recsys.models.tracking import experiment_id
 from recsys.pipeline.context import RunContext
 from recsys.pipeline.run import run_step
 from recsys.schema import Step
@@ -31,11 +32,7 @@ class Shop:
 
         name, uri = f"{self.mlflow.experiment}-research", self.mlflow.tracking_uri
         mlflow.set_tracking_uri(uri)
-        if uri.startswith("sqlite:///") and mlflow.get_experiment_by_name(name) is None:
-            # Without a server, files would go to the folder that the notebook happens to run in.
-            folder = Path(uri.removeprefix("sqlite:///")).parent
-            mlflow.create_experiment(name, artifact_location=str(folder / "artifacts"))
-        mlflow.set_experiment(name)
+        mlflow.set_experiment(experiment_id=experiment_id(mlflow.MlflowClient(), name))
         print(f"Experiments are logged to {uri}, experiment {name}")
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from recsys.settings import MlflowSettings, ObjectStoreSettings, PipelineSettings, PostgresSettings
 from recsys.sources.loader import load_source
@@ -23,7 +25,18 @@ from recsys.stack import temporary
 from recsys.storage import postgres
 from recsys.storage.object_store import ObjectStore
 
+# Processes that tests start would compile all their imports anew: 6 s for Airflow alone.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# A busy machine is no failure.
+hypothesis_settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("patient")
+
 SHARED_DATA = Path(os.environ.get("RECSYS_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The file that takes longest goes first, so that no worker is left with it at the end."""
+    items.sort(key=lambda item: item.path.name != "test_stack.py")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,7 +11,7 @@ from typing import Any
 from recsys.errors import UnavailableError
 from recsys.settings import AirflowSettings
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 120.0  # generous: on a loaded machine Airflow takes its time
 # Never through a proxy: the server is on this machine, or one of its containers.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

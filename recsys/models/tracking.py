@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from recsys.errors import UnavailableError
@@ -37,7 +38,16 @@ def connect(settings: MlflowSettings) -> Any:
 def experiment_id(client: Any, name: str) -> str:
     """The experiment of that name, made if it is new."""
     known = client.get_experiment_by_name(name)
-    return str(known.experiment_id) if known is not None else str(client.create_experiment(name))
+    if known is not None:
+        return str(known.experiment_id)
+    return str(client.create_experiment(name, artifact_location=artifact_location(client.tracking_uri)))
+
+
+def artifact_location(tracking_uri: str) -> str | None:
+    """Where files of runs go: a server knows; without one beside its database, not in whatever folder is current."""
+    if not tracking_uri.startswith("sqlite:///"):
+        return None
+    return str(Path(tracking_uri.removeprefix("sqlite:///")).resolve().parent / "artifacts")
 
 
 def log_metrics(client: Any, run_id: str, values: Mapping[str, float]) -> None:

@@ -96,7 +96,6 @@ def _derived(settings: StackSettings, password: str) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
     }
 
 

@@ -29,9 +29,13 @@ def workspace() -> Iterator[Path]:
 def _create() -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        lock = os.open(folder, os.O_RDONLY)
+        # Until it is locked, somebody may take it for abandoned and remove it: then the next one.
+        try:
+            lock = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if folder.exists():  # else somebody took it for abandoned before it was locked
+        if folder.exists():
             return folder, lock
         os.close(lock)
 

@@ -34,7 +34,7 @@ def test_figures_plots_and_runs(
     beauty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_database: MlflowSettings
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_database.tracking_uri)
-    monkeypatch.chdir(tmp_path)  # where MLflow puts artifacts without a server
+    monkeypatch.chdir(beauty)
     output = run(
         "beauty",
         *("--data", str(beauty), "--models", "popularity, item_to_item", "--k", "5,2", "--mlflow"),
@@ -56,6 +56,7 @@ def test_figures_plots_and_runs(
     assert logged.data.metrics["ndcg_at_2"] == found["models"]["item_to_item"]["ndcg@2"]
     assert logged.data.tags["side"] == "test"
     assert [file.path for file in client.list_artifacts(logged.info.run_id)] == ["evaluation.json"]
+    assert not Path("mlruns").exists()  # where MLflow puts files by itself
 
 
 def test_the_validation_side_has_another_truth(beauty: Path) -> None:
