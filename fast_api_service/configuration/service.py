@@ -39,7 +39,7 @@ async def history(pool: asyncpg.Pool, before: int | None, limit: int) -> dict[st
     """Who changed what, newest first."""
     rows = await repository.page(pool, before, limit + 1)
     changes = []
-    for row, older in zip(rows, [*rows[1:], BUILT_IN], strict=True):
+    for row, older in zip(rows, [*rows[1:], BUILT_IN], strict=False):
         found = list(differences(_told(older), _told(row)))
         changes.append({name: value for name, value in row.items() if name != "body"} | {"changes": found})
     return {"versions": changes[:limit], "before": rows[limit - 1]["version"] if len(rows) > limit else None}
