@@ -1,5 +1,9 @@
-"""The OpenAPI document holds: whatever is sent, there is no 5xx, and every answer is one that it describes."""
+"""The OpenAPI document holds: whatever is sent, there is no 5xx, and every answer is one that it describes.
 
+`RECSYS_FUZZ_EXAMPLES=100` looks deeper: so many requests an operation, and the edges of every field.
+"""
+
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -7,7 +11,14 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
-from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
+from schemathesis.config import (
+    CoveragePhaseConfig,
+    GenerationConfig,
+    PhasesConfig,
+    ProjectConfig,
+    ProjectsConfig,
+    SchemathesisConfig,
+)
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -27,7 +38,8 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = 8
+DEEP = "RECSYS_FUZZ_EXAMPLES" in os.environ
+EXAMPLES = int(os.environ.get("RECSYS_FUZZ_EXAMPLES", 6))
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +56,11 @@ def fuzzed(
             yield started
 
 
+phases = PhasesConfig(coverage=CoveragePhaseConfig(enabled=DEEP))
 generation = GenerationConfig(modes=list(GenerationMode), deterministic=True, max_examples=EXAMPLES)
 schema = schemathesis.openapi.from_dict(
     create_app().openapi(),
-    config=SchemathesisConfig(projects=ProjectsConfig(default=ProjectConfig(generation=generation))),
+    config=SchemathesisConfig(projects=ProjectsConfig(default=ProjectConfig(generation=generation, phases=phases))),
 )
 
 
