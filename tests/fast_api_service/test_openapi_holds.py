@@ -39,7 +39,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 DEEP = "RECSYS_FUZZ_EXAMPLES" in os.environ
-EXAMPLES = int(os.environ.get("RECSYS_FUZZ_EXAMPLES", 6))
+EXAMPLES = int(os.environ.get("RECSYS_FUZZ_EXAMPLES", 4))
 
 
 @pytest.fixture(scope="module")
