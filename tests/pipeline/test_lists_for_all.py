@@ -18,20 +18,9 @@ from recsys.storage.object_store import ObjectStore
 
 
 @pytest.fixture
-def context(
-    database: PostgresSettings,
-    bucket: ObjectStore,
-    mlflow_settings: MlflowSettings,
-    pipeline_settings: PipelineSettings,
-    load_simulated_shop: Callable[..., object],
-) -> RunContext:
-    load_simulated_shop(dataset="shop")
-    settings = pipeline_settings.model_copy(
-        update={"similar_items": SimilarSettings(size=10), "i2i": I2ISettings(size=10, drop_seen=False)}
-    )
-    context = RunContext("run-1", "shop", settings, database, bucket, mlflow_settings)
-    run_step(Step.PREPARE_DATASET, context)
-    return context
+def context(prepared_shop: RunContext) -> RunContext:
+    update = {"similar_items": SimilarSettings(size=10), "i2i": I2ISettings(size=10, drop_seen=False)}
+    return replace(prepared_shop, settings=prepared_shop.settings.model_copy(update=update))
 
 
 @pytest.fixture

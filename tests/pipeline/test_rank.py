@@ -17,37 +17,22 @@ from recsys.ranking.ranker import Ranker
 from recsys.ranking.replay import Replay, Shop
 from recsys.schema import RecommendationTable, Step
 from recsys.settings import (
-    AlsSettings,
-    GateSettings,
-    MlflowSettings,
     PipelineSettings,
-    PostgresSettings,
-    RankerSettings,
 )
-from recsys.storage.object_store import ObjectStore
+
+
+@pytest.fixture(scope="module")
+def original(prepared_original: RunContext, copy_of: Callable[[RunContext], RunContext]) -> RunContext:
+    """All steps before the ranker have run."""
+    context = copy_of(prepared_original)
+    for step in list(STEPS)[1 : list(STEPS).index(Step.TRAIN_RANKER)]:
+        run_step(step, context)
+    return context
 
 
 @pytest.fixture
-def context(
-    database: PostgresSettings,
-    bucket: ObjectStore,
-    mlflow_database: MlflowSettings,
-    pipeline_settings: PipelineSettings,
-    load_simulated_shop: Callable[..., object],
-) -> RunContext:
-    """All steps before the ranker have run."""
-    load_simulated_shop(dataset="shop", users=400, events=8_000, items=100)
-    settings = pipeline_settings.model_copy(
-        update={
-            "train_als": AlsSettings(factors=8, iterations=5),
-            "gate": GateSettings(min_users=20),
-            "ranker": RankerSettings(iterations=40, depth=4, target_days=5, max_memory_mb=16),
-        }
-    )
-    context = RunContext("run-1", "shop", settings, database, bucket, mlflow_database)
-    for step in list(STEPS)[: list(STEPS).index(Step.TRAIN_RANKER)]:
-        run_step(step, context)
-    return context
+def context(original: RunContext, copy_of: Callable[[RunContext], RunContext]) -> RunContext:
+    return copy_of(original)
 
 
 def lists(context: RunContext, table: RecommendationTable) -> pl.DataFrame:

@@ -16,26 +16,12 @@ from recsys.pipeline.run import run_step
 from recsys.pipeline.train_als import HOLDOUT, MODEL
 from recsys.publishing.active import read_active
 from recsys.schema import RecommendationTable, Step
-from recsys.settings import AlsSettings, GateSettings, MlflowSettings, PipelineSettings, PostgresSettings
 from recsys.storage import postgres
-from recsys.storage.object_store import ObjectStore
 
 
 @pytest.fixture
-def context(
-    database: PostgresSettings,
-    bucket: ObjectStore,
-    mlflow_database: MlflowSettings,
-    pipeline_settings: PipelineSettings,
-    load_simulated_shop: Callable[..., object],
-) -> RunContext:
-    load_simulated_shop(dataset="shop", users=400, events=8_000, items=100)
-    settings = pipeline_settings.model_copy(
-        update={"train_als": AlsSettings(factors=8, iterations=5), "gate": GateSettings(min_users=20)}
-    )
-    context = RunContext("run-1", "shop", settings, database, bucket, mlflow_database)
-    run_step(Step.PREPARE_DATASET, context)
-    return context
+def context(prepared_shop: RunContext) -> RunContext:
+    return prepared_shop
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,28 +10,18 @@ from recsys.evaluation.protocols.base import Split
 from recsys.evaluation.protocols.time_window import window_start
 from recsys.evaluation.tuning import tune
 from recsys.pipeline.context import RunContext
-from recsys.pipeline.run import run_step
 from recsys.pipeline.tuned import SETTINGS, keep, search
 from recsys.schema import Step
-from recsys.settings import AlsSettings, MlflowSettings, PipelineSettings, PostgresSettings
+from recsys.settings import AlsSettings, PipelineSettings
+from recsys.stack import temporary
 from recsys.storage import postgres
-from recsys.storage.object_store import ObjectStore
 
 QUICKLY = 0.01  # minutes
 
 
 @pytest.fixture
-def context(
-    database: PostgresSettings,
-    bucket: ObjectStore,
-    mlflow_database: MlflowSettings,
-    pipeline_settings: PipelineSettings,
-    load_simulated_shop: Callable[..., object],
-) -> RunContext:
-    load_simulated_shop(dataset="shop", users=300)
-    context = RunContext("tune-1", "shop", pipeline_settings, database, bucket, mlflow_database)
-    run_step(Step.PREPARE_DATASET, context)
-    return context
+def context(prepared_shop: RunContext, pipeline_settings: PipelineSettings) -> RunContext:
+    return replace(prepared_shop, run_id="tune-1", settings=pipeline_settings)
 
 
 def looked_for(context: RunContext, folder: Path) -> tuning.Tuning:
@@ -66,7 +55,9 @@ def test_it_never_sees_the_gates_window(context: RunContext, tmp_path: Path, mon
     assert split.truth.join(window, on=["user_id", "item_id"], how="anti").is_empty()
 
 
-def test_what_was_found_replaces_defaults_but_no_choice(context: RunContext, suite_environment: None) -> None:
+def test_what_was_found_replaces_defaults_but_no_choice(
+    context: RunContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     best = {"factors": 24, "regularization": 0.5, "alpha": 9.0, "half_life_days": 11.0}
     keep(context, "als", tuning.Tuning("ndcg@10", [], best, 0.3, 0.2))
     keep(context, "als", tuning.Tuning("ndcg@10", [], best | {"factors": 25}, 0.4, 0.2))
@@ -78,6 +69,8 @@ def test_what_was_found_replaces_defaults_but_no_choice(context: RunContext, sui
     assert (settings.train_als.factors, settings.train_als.alpha) == (25, 2.0)
     assert settings.train_als.half_life_days == 11.0
     assert chosen.train_als.factors == AlsSettings().factors
+    for name, value in temporary.variables(tmp_path, context.postgres, context.store.settings).items():
+        monkeypatch.setenv(name, value)
     assert RunContext.create("later", chosen).settings.train_als == settings.train_als
 
     gone = [("train_als", "colour", "red"), ("nowhere", "size", 3), ("train_als", "factors", -1)]
