@@ -39,8 +39,8 @@ class Gru4Rec(ScoringModel):
         self,
         *,
         units: int = 100,
-        loss: str = "cross_entropy",
-        epochs: int = 10,
+        loss: str = "bpr_max",
+        epochs: int = 5,
         lanes: int = 64,
         learning_rate: float = 0.05,
         samples: int = 2_048,
@@ -181,5 +181,5 @@ def _network() -> ModuleType:
     except ModuleNotFoundError as error:
         raise NotReadyError(
             f"The model 'gru4rec' needs PyTorch, and {error.name} is not installed.",
-            remedy="Install the extra: pip install 'recsys-suite[neural]'.",
+            remedy="Install what the extra 'neural' names: pip install 'torch>=2.13'.",
         ) from None

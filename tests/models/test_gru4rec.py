@@ -24,8 +24,8 @@ def sessions(trails: list[tuple[str, ...]], times: int, prefix: str = "u") -> pl
     )
 
 
-def made(**parameters: float) -> Gru4Rec:
-    return Gru4Rec(**({"units": 16, "epochs": 20, "samples": 8, "lanes": 8} | parameters))
+def made(**parameters: float | str) -> Gru4Rec:
+    return Gru4Rec(**({"loss": "cross_entropy", "units": 16, "epochs": 20, "samples": 8, "lanes": 8} | parameters))
 
 
 def next_items(model: Gru4Rec, *past: str) -> list[str]:
@@ -97,7 +97,7 @@ def test_learning_leaves_the_random_numbers_of_others_alone() -> None:
 def test_without_pytorch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delitem(sys.modules, "recsys.models.gru4rec_network", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(NotReadyError, match=r"needs PyTorch.*recsys-suite\[neural\]"):
+    with pytest.raises(NotReadyError, match=r"needs PyTorch.*extra 'neural'"):
         made().fit(sessions(TRAILS, 2), now=NOW)
     with pytest.raises(NotReadyError, match="needs PyTorch"):
         Gru4Rec.load(tmp_path)
