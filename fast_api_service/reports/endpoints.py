@@ -1,9 +1,9 @@
 """`/v1/reports/…`."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
-import asyncpg
 import orjson
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
@@ -17,6 +17,7 @@ from fast_api_service.reports.performance import Grouping, performance
 from fast_api_service.reports.schemas import ConfigurationReport, Performance, TrainingReport
 from fast_api_service.reports.training import training
 from fast_api_service.routing import DirectRoute
+from fast_api_service.state import ServiceState
 from recsys.api_keys import Scope
 from recsys.errors import NotReadyError
 from recsys.schema import Placement
@@ -51,7 +52,7 @@ async def report_performance(
     item; both within `REPORTS_ATTRIBUTION_DAYS`. Hit rates look at the first `REPORTS_K` items.
     """
     start, end = _range(date_from, date_to)
-    return await _report(request, lambda pool, dataset: performance(pool, dataset, start, end, by, placement))
+    return await _report(request, lambda state, dataset: performance(state.pool, dataset, start, end, by, placement))
 
 
 @router.get(
@@ -64,7 +65,7 @@ async def report_performance(
 async def report_training(request: Request, date_from: From | None = None, date_to: To | None = None) -> Response:
     """Runs of each step with durations and peak memory, requests for training, what the gate last decided."""
     start, end = _range(date_from, date_to)
-    return await _report(request, lambda pool, dataset: training(pool, dataset, start, end))
+    return await _report(request, lambda state, dataset: training(state.pool, dataset, start, end))
 
 
 @router.get(
@@ -79,13 +80,13 @@ async def report_configuration(request: Request) -> Response:
     return await _report(request, configuration)
 
 
-async def _report(request: Request, make: Any) -> Response:
-    pool: asyncpg.Pool = request.app.state.service.pool
+async def _report(request: Request, make: Callable[[ServiceState, str], Awaitable[dict[str, Any]]]) -> Response:
+    state: ServiceState = request.app.state.service
     with database_errors("Reports are made from it."):
-        dataset = await pool.fetchval("select name from raw.datasets where is_active")
+        dataset = await state.pool.fetchval("select name from raw.datasets where is_active")
         if dataset is None:
             raise NotReadyError("There is no dataset to report on.", remedy="Load one with `recsys load SOURCE PATH`.")
-        document = await make(pool, dataset)
+        document = await make(state, dataset)
     return Response(orjson.dumps(document), media_type="application/json")
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from fast_api_service.configuration.schemas import Version
+
 
 class Phase(BaseModel):
     """How long one part of answering took; one answer in sixteen is timed."""
@@ -113,12 +115,7 @@ class ConfigurationReport(BaseModel):
     """What is configured now."""
 
     dataset: str
-    version: int | None = Field(description="Of the placements' configuration; null while it is as built in.")
-    author: str | None
-    created_at: datetime | None
-    comment: str | None
-    problem: str | None = Field(description="Why the newest version cannot be used; null when it is in use.")
-    placements: dict[str, Any] | None = Field(description="Each placement's cascade and shares, written out.")
+    configuration: Version = Field(description="Each placement's cascade and shares, written out.")
     sources: list[str] = Field(description="Sources that a cascade may name.")
     rules: int
     tuned: list[TunedSetting]

@@ -84,8 +84,9 @@ def test_training_counts_runs_memory_and_the_gates_word(told: None, api: Service
 
 def test_configuration_is_written_out(api: Service) -> None:
     found = api.get("/v1/reports/configuration").json()
-    assert set(found["placements"]) == set(Placement)
-    assert found["placements"]["home"]["cascade"][0]["source"] == "ranked"
+    placements = found["configuration"]["placements"]
+    assert set(placements) == set(Placement)
+    assert placements["home"]["cascade"][0]["source"] == "ranked"
     assert found["sources"] == list(Source)
 
 
