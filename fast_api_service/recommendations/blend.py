@@ -1,9 +1,10 @@
 """Putting lists together: pure functions over picks, without duplicates and never shorter than the lists allow."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice, repeat
 
+from recsys.placements.ruleset import EXCLUDED
 from recsys.publishing.codec import RecommendationList
 
 # item id, score, source, reason, what the reason is based on. A plain tuple, because `zip` makes those fastest.
@@ -65,12 +66,20 @@ def weave(first: Iterable[Pick], second: Iterable[Pick], share: float) -> Iterat
 def take(
     picks: Iterable[Pick],
     limit: int,
-    may_show: Callable[[str], bool] = lambda _: True,
+    unavailable: Container[str] = (),
+    not_again: Container[str] = (),
+    again: Callable[[str], bool] = lambda _: False,
+    effects: Mapping[str, float] | None = None,
+    members: Container[str] | None = None,
     sizes: Mapping[str, int] | None = None,
 ) -> list[Pick]:
     """The first `limit` picks with different items that may be shown.
 
     Args:
+        unavailable, not_again: items that may not be.
+        again: whether one of the latter may be shown all the same.
+        effects: of rules, which may exclude items.
+        members: the only items that may be shown; None: any.
         sizes: of sources that may give only so many.
     """
     taken: list[Pick] = []
@@ -80,12 +89,19 @@ def take(
     seen: set[str] = set()
     for pick in picks:
         item_id = pick[0]
-        if item_id in seen or not may_show(item_id):
+        if (
+            item_id in seen
+            or item_id in unavailable
+            or (effects is not None and effects[item_id] == EXCLUDED)
+            or (item_id in not_again and not again(item_id))
+            or (members is not None and item_id not in members)
+        ):
             continue
-        if left and left.get(pick[2], 1) < 1:
-            continue
-        if pick[2] in left:
-            left[pick[2]] -= 1
+        if left:
+            if left.get(pick[2], 1) < 1:
+                continue
+            if pick[2] in left:
+                left[pick[2]] -= 1
         seen.add(item_id)
         taken.append(pick)
         if len(taken) == limit:

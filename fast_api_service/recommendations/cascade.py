@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from fast_api_service.recommendations import exploration
-from fast_api_service.recommendations.blend import Pick, spread, take, weave
-from fast_api_service.recommendations.sources import FROM_CATALOGUE, FROM_SELECTION, SOURCES, news
+from fast_api_service.recommendations.blend import Pick, spread, weave
+from fast_api_service.recommendations.sources import FROM_CATALOGUE, SOURCES, news
 from fast_api_service.recommendations.view import View
 from recsys.placements.configuration import CascadeSource, PlacementConfiguration
 from recsys.schema import Source
@@ -41,7 +41,7 @@ def compose(view: View, limit: int, *, whole: bool = False) -> tuple[list[Pick],
     mixes = bool(configuration.diversity or configuration.category_cap)
     sizes = {str(step.source): step.size for step in configuration.cascade if step.size is not None}
     picks = retrieve(view, configuration.cascade)
-    taken = take(picks, max(wanted, SPREAD_OVER) if mixes else wanted, view.may_show, sizes)
+    taken = view.take(picks, max(wanted, SPREAD_OVER) if mixes else wanted, sizes)
     if mixes:
         taken = spread(taken, lambda item_id: _category(view, item_id), *_mix(configuration))
     explored: dict[str, float] = {}
@@ -49,19 +49,12 @@ def compose(view: View, limit: int, *, whole: bool = False) -> tuple[list[Pick],
         candidates = view.state.live_lists.get(exploration.LIST)
         weights = list(zip(candidates.item_ids, candidates.scores, strict=True))
         taken, explored = exploration.explore(taken, weights, configuration.exploration, view.may_show, wanted)
-    if rules:
-        taken = arrange(view, taken, limit)
+    if view.plan.effects is not None:
+        taken = rules.arrange(taken, limit, view.pins())
     if view.members is not None and len(taken) < limit:
         taken += [(item_id, 0.0, *FROM_CATALOGUE, None) for item_id in _at_the_end(view, whole)]
     shown = taken[:limit]
     return shown, {pick[0]: explored[pick[0]] for pick in shown if pick[0] in explored}
-
-
-def arrange(view: View, picks: list[Pick], limit: int) -> list[Pick]:
-    """As the rules want them."""
-    own = {pick[0]: pick for pick in picks}
-    pins = [(rank, own.get(item_id) or (item_id, 0.0, *FROM_SELECTION, None)) for rank, item_id in view.pins()]
-    return view.plan.rules.arrange(picks, limit, pins)
 
 
 def _at_the_end(view: View, whole: bool) -> Iterator[str]:

@@ -20,7 +20,7 @@ class Members:
         self.in_order = tuple(dict.fromkeys(items))
         self._set = frozenset(self.in_order)
 
-    def __contains__(self, item_id: str) -> bool:
+    def __contains__(self, item_id: object) -> bool:
         return item_id in self._set
 
     def __len__(self) -> int:

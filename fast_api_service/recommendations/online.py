@@ -1,7 +1,6 @@
 """The reaction to recent events: the pipeline's own formula (`recsys.models.online`) over its similar items."""
 
-from collections.abc import Callable, Iterable, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Iterator
 
 from fast_api_service.recommendations.blend import Pick
 from recsys.models.online import recommend_from_history
@@ -12,8 +11,8 @@ from recsys.settings import I2ISettings
 ONLINE, SIMILAR_TO_VIEWED = str(Source.ONLINE), str(Reason.SIMILAR_TO_VIEWED)
 # More than any answer holds, because what is bought or unavailable is left out afterwards.
 OFFERED = 300
-# Neighbours that the items of a basket bring in together; each at least a tenth of it.
-IN_BASKET = 300
+# Neighbours that the items of a basket bring in together, and each of them at least.
+IN_BASKET, LEAST_OF_EACH = 200, 20
 
 Row = Callable[[str], Iterable[tuple[str, float]]]
 
@@ -46,29 +45,31 @@ def online_picks(
 
 
 def basket_picks(
-    item_ids: Sequence[str], row: Callable[[str], RecommendationList | None], source: str, reason: str
-) -> list[Pick]:
+    item_ids: Iterable[str], row: Callable[[str], RecommendationList | None], source: str, reason: str
+) -> Iterator[Pick]:
     """Neighbours of items that count alike, such as those of a cart; the same formula, for one moment.
 
     Each item brings its nearest neighbours only, the fewer the more items there are, so that a full cart does not
     take much longer than a small one. `based_on` is the item that a neighbour is nearest to.
     """
-    depth = max(IN_BASKET // 10, IN_BASKET // max(1, len(item_ids)))
+    bases = dict.fromkeys(item_ids)
+    depth = max(LEAST_OF_EACH, IN_BASKET // max(1, len(bases)))
     totals: dict[str, float] = {}
-    nearest: dict[str, tuple[float, str]] = {}
-    for base in dict.fromkeys(item_ids):
+    rows: list[tuple[str, dict[str, float]]] = []
+    for base in bases:
         found = row(base)
         if found is None:
             continue
-        for item_id, score in zip(found.items(depth), found.scores(depth) or (), strict=True):
-            if score <= 0:
-                break
-            if item_id not in totals:
-                totals[item_id], nearest[item_id] = score, (score, base)
-            else:
-                totals[item_id] += score
-                if score > nearest[item_id][0]:
-                    nearest[item_id] = score, base
+        scores = found.scores(depth) or ()
+        alike = dict(zip(found.items(depth), scores, strict=True))
+        if scores[-1] <= 0:  # what only fills the row
+            alike = {item_id: score for item_id, score in alike.items() if score > 0}
+        rows.append((base, alike))
+        # Few are in two rows, and whole dictionaries are joined faster than entry by entry.
+        both = {item_id: totals[item_id] + alike[item_id] for item_id in totals.keys() & alike.keys()}
+        totals.update(alike)
+        totals.update(both)
     # Sorting keeps the order of equal scores, which is the same for the same basket.
-    best = sorted(totals.items(), key=itemgetter(1), reverse=True)[:OFFERED]
-    return [(item_id, score, source, reason, nearest[item_id][1]) for item_id, score in best]
+    for item_id in sorted(totals, key=totals.__getitem__, reverse=True):
+        nearest = max(rows, key=lambda each: each[1].get(item_id, 0.0))[0]
+        yield item_id, totals[item_id], source, reason, nearest

@@ -10,8 +10,8 @@ import orjson
 
 from fast_api_service import metrics
 from fast_api_service.problems import ProblemError
-from fast_api_service.recommendations.blend import Pick, listed, take
-from fast_api_service.recommendations.cascade import arrange, compose
+from fast_api_service.recommendations.blend import Pick, listed
+from fast_api_service.recommendations.cascade import compose
 from fast_api_service.recommendations.sources import (
     DEFAULT,
     FROM_CATEGORY,
@@ -25,7 +25,7 @@ from fast_api_service.recommendations.sources import (
     popular,
     viewed,
 )
-from fast_api_service.recommendations.view import PERSONALIZED, RANKED, SPARE, Question, View
+from fast_api_service.recommendations.view import PERSONALIZED, RANKED, Question, View
 from fast_api_service.schemas import unique_id
 from fast_api_service.state import ServiceState
 from recsys.placements import token
@@ -36,7 +36,7 @@ from recsys.placements.rules import Rule
 from recsys.placements.ruleset import RuleSet
 from recsys.schema import Placement
 
-DEFAULT_SOURCE, RANKED_SOURCE = FROM_SHOP[0], FROM_RANKED[0]
+DEFAULT_SOURCE = FROM_SHOP[0]
 CATEGORY = str(Placement.CATEGORY)
 # Sources whose silence, where items were given, means that nothing is known of these.
 OF_ITEMS = {"similar", "content"}
@@ -62,10 +62,7 @@ class Recommender:
         # Nearly all shoppers have a list and did nothing since: few steps for them, because in a busy worker each
         # function called costs its time twice over (docs/decisions/service-hot-path.md).
         if plan.begins_with_ranked and not view.histories and (taken := view.whole(RANKED, FROM_RANKED)):
-            if plan.rules:
-                taken = arrange(view, taken, question.limit)
-                return self._written(view, taken, _sources(taken), None)
-            return self._written(view, taken, {RANKED_SOURCE: question.limit}, None)
+            return self._written(view, taken, _sources(taken), None)
         taken, explored = self._composed(view)
         shown = _sources(taken)
         return self._written(view, taken, shown, _fallback(view, shown), explored)
@@ -155,7 +152,7 @@ class Recommender:
         if category_id is None:
             return self._answer(view, (), fallback=None)
         found = view.snapshot.get(DEFAULT, category_id)
-        picks = listed(found, limit + SPARE, *FROM_CATEGORY, category_id)
+        picks = listed(found, view.head, *FROM_CATEGORY, category_id)
         return self._answer(view, picks, fallback=None if found else "unknown_category")
 
     def _view(self, name: str, question: Question) -> View:
@@ -171,7 +168,7 @@ class Recommender:
 
     def _answer(self, view: View, picks: Iterable[Pick], fallback: str | None = "") -> bytes:
         """Top the picks up to the limit and write them down; `fallback` tells why default items had to be added."""
-        taken = take(chain(picks, popular(view)), view.question.limit, view.may_show)
+        taken = view.take(chain(picks, popular(view)), view.question.limit)
         shown = _sources(taken)
         if DEFAULT_SOURCE not in shown:
             fallback = None
@@ -218,6 +215,7 @@ def _items(taken: list[Pick]) -> list[dict[str, Any]]:
 
 
 def _sources(taken: list[Pick]) -> dict[str, int]:
+    """How many items each gave, the first item's first."""
     shown: dict[str, int] = {}
     for pick in taken:
         shown[pick[2]] = shown.get(pick[2], 0) + 1

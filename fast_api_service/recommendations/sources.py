@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from fast_api_service.recommendations.blend import Pick, listed
 from fast_api_service.recommendations.online import basket_picks, online_picks
-from fast_api_service.recommendations.view import I2I, PERSONALIZED, RANKED, SPARE, View
+from fast_api_service.recommendations.view import I2I, PERSONALIZED, RANKED, View
 from recsys.schema import Placement, Reason, RecommendationTable, Source
 
 SIMILAR, DEFAULT = map(str, (RecommendationTable.SIMILAR, RecommendationTable.DEFAULT))
@@ -89,7 +89,7 @@ def similar(view: View) -> Iterable[Pick]:
 def neighbours(view: View, item_id: str) -> Iterator[Pick]:
     """Those of one item; what only fills its row has score 0, and is not like it."""
     found = view.snapshot.get(SIMILAR, item_id)
-    for pick in listed(found, view.wanted + SPARE, *FROM_SIMILAR, item_id):
+    for pick in listed(found, view.head, *FROM_SIMILAR, item_id):
         yield pick if pick[1] > 0 else (pick[0], pick[1], *FILLED_UP, None)
 
 
@@ -123,11 +123,11 @@ def popular(view: View) -> Iterator[Pick]:
     """What is popular in the category, then in the shop, then anything else that is on sale."""
     category_id = view.question.category_id or _category_of_the_product(view)
     if category_id is not None:
-        yield from listed(view.snapshot.get(DEFAULT, category_id), view.wanted + SPARE, *FROM_CATEGORY, category_id)
+        yield from listed(view.snapshot.get(DEFAULT, category_id), view.head, *FROM_CATEGORY, category_id)
     if view.members is not None:
         others = view.members.in_order
     else:
-        yield from listed(view.snapshot.get(DEFAULT, ""), view.wanted + SPARE, *FROM_SHOP)
+        yield from listed(view.snapshot.get(DEFAULT, ""), view.head, *FROM_SHOP)
         # Where rules include only some, these come before the rest, which hardly holds any of them.
         others = (*view.plan.allowed, *view.state.reserve.items(view.snapshot))
     for item_id in others:

@@ -1,26 +1,27 @@
 """What one request sees, from beginning to end: one snapshot, one plan, the shopper's past, what is not for showing."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from time import perf_counter
 from typing import NamedTuple
 
-from fast_api_service.recommendations.blend import Pick, decoded, listed
+from fast_api_service.recommendations.blend import Pick, decoded, listed, take
 from fast_api_service.recommendations.categories import Members
 from fast_api_service.state import ServiceState
 from recsys.placements.plans import Plan
-from recsys.placements.ruleset import EXCLUDED
+from recsys.placements.ruleset import EXCLUDED, with_pins
 from recsys.publishing.codec import RecommendationList
 from recsys.publishing.history import History
-from recsys.schema import EventType, RecommendationTable, SnapshotTable
+from recsys.schema import EventType, Reason, RecommendationTable, SnapshotTable, Source
 
 # Plain strings: an enumeration's members are hashed and serialised in Python, some dozen times a request.
 RANKED, PERSONALIZED, I2I = map(
     str, (RecommendationTable.RANKED, RecommendationTable.PERSONALIZED, RecommendationTable.I2I)
 )
 PURCHASES, DISLIKES = map(str, (SnapshotTable.PURCHASES, SnapshotTable.DISLIKES))
+PINNED = str(Source.SELECTION), str(Reason.PICKED_BY_SHOP)
 
-# Picks decoded beyond those asked for, since some will be bought or unavailable.
-SPARE = 8
+# Picks decoded beyond those asked for, since some will be bought or unavailable: so many, or this share.
+SPARE, SPARE_SHARE = 8, 0.75
 
 
 class Question(NamedTuple):
@@ -41,6 +42,7 @@ class View:
         key: under which the pipeline's lists of this shopper are stored; None for nobody in particular, and for
             somebody whose data were erased since.
         wanted: how many picks are needed to let rules move some of them.
+        head: how many entries of a list will do for that in all likelihood.
         members: the items of the category that is asked for, where only these may be shown.
         not_again: what is not to be shown, unless it was only bought and may be `again`.
     """
@@ -48,8 +50,10 @@ class View:
     def __init__(self, state: ServiceState, question: Question, plan: Plan) -> None:
         self.state, self.question, self.plan, self.started = state, question, plan, perf_counter()
         self.snapshot = snapshot = state.follower.current
-        self.wanted = question.limit + plan.rules.lookahead
+        self.wanted = wanted = question.limit + plan.rules.lookahead
+        self.head = wanted + max(SPARE, int(wanted * SPARE_SHARE))
         self.members: Members | None = None
+        self.unavailable = state.stock.unavailable
         self.histories: list[History] = []
         user_id, session_id = question.user_id, question.session_id
         self.key = user_id if user_id is not None or session_id is None else f"session:{session_id}"
@@ -80,22 +84,41 @@ class View:
 
     def listed(self, table: str, origin: tuple[str, str]) -> Iterator[Pick]:
         """Its picks, looked up when the sources before it are used up."""
-        yield from listed(self.stored(table), self.wanted + SPARE, *origin)
+        yield from listed(self.stored(table), self.head, *origin)
 
     def whole(self, table: str, origin: tuple[str, str]) -> list[Pick]:
-        """An answer's worth of the shopper's list in a table; nothing when its beginning does not give that many."""
+        """An answer of the shopper's list in a table alone, but for pins; nothing when its beginning is not enough."""
         found = self.stored(table)
         if found is None:
             return []
-        unavailable, not_again, wanted = self.state.stock.unavailable, self.not_again, self.wanted
-        picks = decoded(found, wanted + SPARE, *origin)
-        if self.plan.rules:
-            effects = self.plan.rules.effects
-            picks = (pick for pick in picks if effects[pick[0]] != EXCLUDED)  # type: ignore[assignment]
-        taken = [
-            pick for pick in picks if pick[0] not in unavailable and (pick[0] not in not_again or self.again(pick[0]))
-        ]
-        return taken[:wanted] if len(taken) >= wanted else []
+        unavailable, not_again, again = self.unavailable, self.not_again, self.again
+        effects, limit = self.plan.effects, self.question.limit
+        beginning = decoded(found, self.head, *origin)
+        if effects is None:
+            taken = [
+                pick
+                for pick in beginning
+                if pick[0] not in unavailable and (pick[0] not in not_again or again(pick[0]))
+            ]
+            return taken[:limit] if len(taken) >= limit else []
+        items = found.items(self.head)
+        kept = [
+            place
+            for place, item_id in enumerate(items)
+            if effects[item_id] != EXCLUDED
+            and item_id not in unavailable
+            and (item_id not in not_again or again(item_id))
+        ][: self.wanted]
+        if len(kept) < self.wanted:
+            return []
+        rules, picks = self.plan.rules, list(beginning)
+        taken = [picks[kept[place]] for place in rules.order([items[place] for place in kept], limit)]
+        return with_pins(taken, limit, self.pins()) if rules.pins else taken
+
+    def take(self, picks: Iterable[Pick], limit: int, sizes: Mapping[str, int] | None = None) -> list[Pick]:
+        """The first of the picks that may be shown."""
+        not_again = set(self.not_again)
+        return take(picks, limit, self.unavailable, not_again, self.again, self.plan.effects, self.members, sizes)
 
     def again(self, item_id: str) -> bool:
         """Whether an item of `not_again` was only bought, and is of a kind that one buys again and again."""
@@ -107,24 +130,29 @@ class View:
     def may_show(self, item_id: str) -> bool:
         """Whether nothing speaks against an item."""
         return (
-            item_id not in self.state.stock.unavailable
+            item_id not in self.unavailable
             and (item_id not in self.not_again or self.again(item_id))
             and self.allows(item_id)
         )
 
     def allows(self, item_id: str) -> bool:
         """Whether an item belongs here, whatever its stock and the shopper's past."""
-        return (not self.plan.rules or self.plan.rules.effects[item_id] != EXCLUDED) and (
-            self.members is None or item_id in self.members
-        )
+        effects = self.plan.effects
+        return (effects is None or effects[item_id] != EXCLUDED) and (self.members is None or item_id in self.members)
 
     def visible(self, picks: Iterable[Pick]) -> Iterator[Pick]:
         """The picks that may be shown."""
         return (pick for pick in picks if self.may_show(pick[0]))
 
-    def pins(self) -> list[tuple[int, str]]:
-        """Ranks and items that rules pin and nothing speaks against."""
-        return [(rank, item_id) for rank, item_id in self.plan.rules.pins.items() if self.may_show(item_id)]
+    def pins(self) -> list[tuple[int, Pick]]:
+        """Rank and pick of what rules pin and nothing speaks against."""
+        return [
+            (rank, (item_id, 0.0, *PINNED, None))
+            for rank, item_id in self.plan.rules.pins.items()
+            if item_id not in self.unavailable
+            and (item_id not in self.not_again or self.again(item_id))
+            and (self.members is None or item_id in self.members)
+        ]
 
     def interests(self) -> list[tuple[str, int]]:
         """Item and time of what the shopper showed interest in, newest first."""

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +54,7 @@ class Shop:
             cursor.execute(
                 "insert into recs.item_state"
                 " (dataset, item_id, is_available, category_id, brand, price, stock, tags)"
-                " select 'bench', mark || n, random() >= %s, 'c' || n %% 100, 'b' || n %% 70, n %% 97, n %% 41,"
+                " select 'bench', mark || n, random() >= %s, 'c' || n %% 101, 'b' || n %% 71, n %% 97, n %% 41,"
                 " case n %% 3 when 0 then '{new}'::text[] else '{}' end"
                 " from unnest(%s) mark, generate_series(0, %s) n",
                 (self.unavailable_share, list(marks), self.items - 1),
@@ -84,6 +84,7 @@ class RunningService:
     key: str
     context: RunContext
     folder: Path
+    environment: Mapping[str, str]
 
     def ask(self, path: str, body: object = None, method: str | None = None) -> dict[str, object]:
         """The JSON answer of a GET, or of a POST of `body`, or of another method."""
@@ -94,9 +95,27 @@ class RunningService:
             document: dict[str, object] = json.loads(answer.read())
             return document
 
+    @contextmanager
+    def worker(self) -> Iterator[None]:
+        """The worker behind it, for the length of the block."""
+        variables = {**self.environment, "WORKER_PORT": str(free_port())}
+        with running([sys.executable, "-m", "recsys.live"], self.folder / "worker.log", environment=variables):
+            yield
+
+    @contextmanager
+    def another_host(self) -> Iterator["RunningService"]:
+        """A service of one worker that shares the servers with this one, and nothing else."""
+        folder = self.folder / "another-host"
+        folder.mkdir()
+        more = {"SERVICE_STATE_DIR": str(folder), "SERVICE_API_KEYS_FILE": str(self.folder / "api_keys.json")}
+        with _started(self.context, self.key, folder, {**self.environment, **more}, workers=1) as service:
+            yield service
+
 
 @contextmanager
-def running_service(shop: Shop, marks: tuple[str, ...] = ("a",), workers: int = 2) -> Iterator[RunningService]:
+def running_service(
+    shop: Shop, marks: tuple[str, ...] = ("a",), workers: int = 2, variables: Mapping[str, str] | None = None
+) -> Iterator[RunningService]:
     """The service on a free port with `shop` published, marked by the first of `marks`."""
     with temporary_suite() as environment:
         folder = Path(environment["RECSYS_HOME"])
@@ -104,14 +123,22 @@ def running_service(shop: Shop, marks: tuple[str, ...] = ("a",), workers: int = 
         shop.stock(context.postgres, marks)
         shop.publish(context, marks[0])
         key = api_keys.create(folder / "api_keys.json", "bench", [Scope.READ, Scope.EVENTS, Scope.CATALOG])
-        port = free_port()
-        variables = environment | {"SERVICE_PORT": str(port), "SERVICE_WORKERS": str(workers)}
-        variables.pop("SERVICE_STATE_DIR", None)
-        log = folder / "service.log"
-        with running([sys.executable, "-m", "fast_api_service"], log, environment=variables) as child:
-            service = RunningService(f"http://127.0.0.1:{port}", key, context, folder)
-            _wait(service, child, log)
+        environment.pop("SERVICE_STATE_DIR", None)
+        with _started(context, key, folder, {**environment, **(variables or {})}, workers) as service:
             yield service
+
+
+@contextmanager
+def _started(
+    context: RunContext, key: str, folder: Path, environment: Mapping[str, str], workers: int
+) -> Iterator[RunningService]:
+    port = free_port()
+    variables = {**environment, "SERVICE_PORT": str(port), "SERVICE_WORKERS": str(workers)}
+    log = folder / "service.log"
+    with running([sys.executable, "-m", "fast_api_service"], log, environment=variables) as child:
+        service = RunningService(f"http://127.0.0.1:{port}", key, context, folder, environment)
+        _wait(service, child, log)
+        yield service
 
 
 def _context(environment: dict[str, str]) -> RunContext:

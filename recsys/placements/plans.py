@@ -8,7 +8,7 @@ from itertools import islice
 from recsys.placements.configuration import PlacementConfiguration
 from recsys.placements.decisions import Decisions
 from recsys.placements.rules import Rule
-from recsys.placements.ruleset import EXCLUDED, RuleSet
+from recsys.placements.ruleset import EXCLUDED, Effects, RuleSet
 from recsys.publishing.item_facts import ItemFacts
 from recsys.schema import Placement, Source
 
@@ -18,13 +18,20 @@ MOST_ALLOWED = 1000
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How one placement answers; `allowed` are items that rules include, when they include only some."""
+    """How one placement answers.
+
+    Attributes:
+        effects: those of `rules`; None without any rule.
+        allowed: items that rules include, when they include only some.
+        begins_with_ranked: and neither mixes nor explores: a whole ranked list then is the answer.
+    """
 
     placement: str
     configuration: PlacementConfiguration
     rules: RuleSet
+    effects: Effects | None = None
     allowed: tuple[str, ...] = ()
-    begins_with_ranked: bool = False  # and neither mixes nor explores: a whole ranked list then is the answer
+    begins_with_ranked: bool = False
 
 
 def _begins_with_ranked(placement: Placement, configuration: PlacementConfiguration) -> bool:
@@ -83,7 +90,14 @@ class Plans(dict[str, Plan]):
 
     def _plan(self, placement: Placement, rules: RuleSet, allowed: tuple[str, ...]) -> Plan:
         configuration = self._decisions.configuration.of(placement)
-        return Plan(str(placement), configuration, rules, allowed, _begins_with_ranked(placement, configuration))
+        return Plan(
+            str(placement),
+            configuration,
+            rules,
+            rules.effects if rules else None,
+            allowed,
+            _begins_with_ranked(placement, configuration),
+        )
 
     def _made(self, ids: tuple[str, ...]) -> tuple[RuleSet, tuple[str, ...]]:
         rules = RuleSet((self._decisions.rules[each] for each in ids), self._facts.get, self._decisions.tree)

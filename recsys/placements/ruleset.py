@@ -4,6 +4,7 @@ Fifty rules times fifty items would cost a request more than all the rest. So an
 time window or a fact of the item changes, and a request looks it up as it looks up anything else.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
@@ -11,10 +12,10 @@ from recsys.placements.categories import CategoryTree
 from recsys.placements.rules import Action, Rule
 from recsys.publishing.item_facts import Facts
 
-# How far down an item moves (up, when below 0). No move comes near the second.
-Effect = int
-NONE: Final = 0
-EXCLUDED: Final = 1_000_000
+# How far down an item moves (up, when below 0). Half a place is added, so that an item moved to another's place comes
+# before it, or after it, when moved down.
+Effect = float
+EXCLUDED: Final = math.inf
 _MOST_EFFECTS = 50_000
 
 Pick = TypeVar("Pick", bound=tuple[Any, ...])  # an item's id, and whatever else a caller knows of it
@@ -38,7 +39,7 @@ class RuleSet:
     """What the rules of one placement do.
 
     Attributes:
-        effects: by item id.
+        effects: by item id. Pinned items count as excluded: they have no place but that which they are pinned to.
         pins: rank (from 1) → item id, in order of rank; items that other rules exclude are not among them.
         lookahead: how many items beyond an answer's end may still come into it.
     """
@@ -58,7 +59,7 @@ class RuleSet:
         self.lookahead = max(0, *steps, 0) - min(0, *steps, 0)
         self.effects = Effects(self._effect)
         self.pins: dict[int, str] = {}
-        self.pinned: frozenset[str] = frozenset()
+        self._pinned: frozenset[str] = frozenset()
         self.forget(None)
 
     def __bool__(self) -> bool:
@@ -71,36 +72,39 @@ class RuleSet:
 
     def forget(self, item_ids: Iterable[str] | None) -> None:
         """The facts of these items changed; None: of any."""
-        if item_ids is None:
-            self.effects.clear()
-        else:
-            for item_id in item_ids:
-                self.effects.pop(item_id, None)
         self.pins = {}
         for rule in sorted(self._of(Action.PIN), key=lambda rule: rule.position or 0):
             [item_id] = rule.conditions.item_ids
+            facts = self._lookup(item_id)
             # Contradictory rules are refused, but may come to meet: the first rank counts, and an exclusion.
-            if item_id not in self.pins.values() and self._holds(rule, item_id) and self.effects[item_id] != EXCLUDED:
+            holds = rule.conditions.hold(item_id, facts, self._tree) and self.lets_in(item_id, facts)
+            if holds and item_id not in self.pins.values():
                 self.pins.setdefault(rule.position or 0, item_id)
-        self.pinned = frozenset(self.pins.values())
+        pinned, self._pinned = self._pinned, frozenset(self.pins.values())
+        if item_ids is None:
+            self.effects.clear()
+        else:
+            for item_id in (*item_ids, *pinned, *self._pinned):
+                self.effects.pop(item_id, None)
 
     def arrange(self, picks: Sequence[Pick], limit: int, pinned: Sequence[tuple[int, Pick]] = ()) -> list[Pick]:
         """The first `limit` picks as the rules want them.
 
         Args:
-            picks: best first, different items, none excluded; `lookahead` more of them than `limit`, if there are.
+            picks: best first, different items, none excluded or pinned; `lookahead` more of them than `limit`, if there
+                are so many.
             pinned: rank and pick of the pins that may be shown, in order of rank.
         """
-        if self._moves:
-            effects = self.effects
-            # Half a place, so that an item moved to another's place comes before it, or after it, when moved down.
-            moved = [
-                (place + step + (step > 0) - 0.5 if (step := effects[pick[0]]) else place, place)
-                for place, pick in enumerate(picks)
-            ]
-            moved.sort()
-            picks = [picks[place] for _, place in moved]
-        return with_pins(picks, limit, pinned) if pinned else list(picks[:limit])
+        ordered = [picks[place] for place in self.order([pick[0] for pick in picks], limit)]
+        return with_pins(ordered, limit, pinned) if pinned else ordered
+
+    def order(self, item_ids: Sequence[str], limit: int) -> Sequence[int]:
+        """Where the first `limit` items stand among those given, which are as `arrange` wants them."""
+        if not self.lookahead:
+            return range(min(limit, len(item_ids)))
+        effects = self.effects
+        places = [place + effects[item_id] for place, item_id in enumerate(item_ids)]
+        return sorted(range(len(places)), key=places.__getitem__)[:limit]
 
     def lets_in(self, item_id: str, facts: Facts | None) -> bool:
         """Whether an item with these facts may be shown."""
@@ -111,15 +115,13 @@ class RuleSet:
     def _of(self, action: Action) -> list[Rule]:
         return [rule for rule in self._rules if rule.action is action]
 
-    def _holds(self, rule: Rule, item_id: str) -> bool:
-        return rule.conditions.hold(item_id, self._lookup(item_id), self._tree)
-
     def _effect(self, item_id: str) -> Effect:
         facts, tree = self._lookup(item_id), self._tree
-        if not self.lets_in(item_id, facts):
+        if item_id in self._pinned or not self.lets_in(item_id, facts):
             return EXCLUDED
         steps = [step for rule, step in self._moves if rule.conditions.hold(item_id, facts, tree)]
-        return min(0, *steps, 0) + max(0, *steps, 0)
+        up, down = min(0, *steps, 0), max(0, *steps, 0)
+        return up + down + (0.5 if down else -0.5 if up else 0)
 
 
 def with_pins(picks: Sequence[Pick], limit: int, pinned: Sequence[tuple[int, Pick]]) -> list[Pick]:
@@ -127,10 +129,10 @@ def with_pins(picks: Sequence[Pick], limit: int, pinned: Sequence[tuple[int, Pic
 
     A pin beyond the last item of a short answer fills it up; a pin beyond `limit` belongs to a longer answer.
     """
-    items = {pick[0] for _, pick in pinned}
-    others = [pick for pick in picks if pick[0] not in items]
-    within = [(rank, pick) for rank, pick in pinned if rank <= limit]
-    length = min(limit, len(others) + len(within))
-    at = {rank: pick for rank, pick in within if rank <= length}
-    rest = iter([*others, *(pick for rank, pick in within if rank > length)])
-    return [at.get(rank) or next(rest) for rank in range(1, length + 1)]
+    within = [each for each in pinned if each[0] <= limit]
+    length = min(limit, len(picks) + len(within))
+    shown = [*picks[:limit], *(pick for rank, pick in within if rank > length)]
+    for rank, pick in within:
+        if rank <= length:
+            shown.insert(rank - 1, pick)
+    return shown[:length]

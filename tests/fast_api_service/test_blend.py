@@ -19,7 +19,7 @@ def test_a_blend_has_no_duplicates_nothing_hidden_and_is_as_long_as_the_lists_al
     first: list[str], second: list[str], hidden: set[str], share: float, limit: int
 ) -> None:
     woven = weave(picks(first), picks(second), share)
-    taken = [pick[0] for pick in take(woven, limit, lambda item: item not in hidden)]
+    taken = [pick[0] for pick in take(woven, limit, hidden)]
     assert len(taken) == len(set(taken))
     assert not hidden & set(taken)
     assert len(taken) == min(limit, len({*first, *second} - hidden))

@@ -108,8 +108,8 @@ def test_boosted_items_come_before_and_buried_ones_after_the_place_they_move_to(
 
 def test_the_strongest_of_several_rules_counts() -> None:
     found = rules(rule("boost", {"item_ids": ["i9"]}, places=3), rule("boost", {"stock_min": 9}, places=5))
-    assert found.effects["i9"] == -5
-    assert found.effects["i10"] == -5
+    assert found.effects["i9"] == -5.5
+    assert found.effects["i10"] == -5.5
     assert found.effects["i8"] == 0
 
 
@@ -126,12 +126,14 @@ def test_what_is_not_known_of_an_item_meets_no_condition() -> None:
 def test_effects_are_worked_out_anew_for_items_whose_facts_changed() -> None:
     facts = dict(FACTS)
     found = RuleSet([rule("exclude", {"price_max": 3}), rule("pin", {"item_ids": ["i9"]}, position=1)], facts.get, TREE)
-    assert found.effects["i9"] == 0
-    facts["i9"] = facts["i9"]._replace(price=1.0)
-    assert found.effects["i9"] == 0  # remembered
+    assert (found.effects["i8"], found.pins) == (0, {1: "i9"})
+    facts["i8"] = facts["i9"] = facts["i9"]._replace(price=1.0)
+    assert found.effects["i8"] == 0  # remembered
+    found.forget(["i8", "i9"])
+    assert (found.effects["i8"], found.pins) == (EXCLUDED, {})
+    facts["i9"] = facts["i9"]._replace(price=5.0)
     found.forget(["i9"])
-    assert found.effects["i9"] == EXCLUDED
-    assert not found.pins
+    assert found.pins == {1: "i9"}
 
 
 def test_a_pin_waits_for_its_other_conditions() -> None:
