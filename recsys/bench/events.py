@@ -26,7 +26,7 @@ def measure(seconds: float = 15, shop: Shop | None = None) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name, running_service(shop) as service:
         wrk = Wrk(service.address, Path(name), CONNECTIONS)
         chooser = random.Random(1)
-        mix = wrk.mix("events", [Request("/v1/events", service.key, _batch(chooser)) for _ in range(BATCHES)])
+        mix = wrk.mix("events", [Request("/v1/events", service.key, batch(chooser)) for _ in range(BATCHES)])
         wrk.run(mix, 3)
         before = _stored(service.context.postgres)
         steady = wrk.run(mix, seconds, pause_ms=1000 * CONNECTIONS * BATCH / PACE)
@@ -44,7 +44,8 @@ def measure(seconds: float = 15, shop: Shop | None = None) -> dict[str, float]:
     }
 
 
-def _batch(chooser: random.Random) -> str:
+def batch(chooser: random.Random) -> str:
+    """A request's body of `BATCH` events, mostly views."""
     return json.dumps(
         [
             {

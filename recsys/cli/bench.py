@@ -99,3 +99,15 @@ def vectors(
     from recsys.bench import vectors as benchmark
 
     report(dict(benchmark.measure(items, searches, judged)), json_file)
+
+
+@bench.command()
+def reaction(
+    seconds: Annotated[float, typer.Option(min=5, help="Length of each of the two runs.")] = 20,
+    rate: Annotated[int, typer.Option(min=0, help="Other events a second beside the ones that are watched.")] = 5_000,
+    json_file: JsonFile = None,
+) -> None:
+    """The time from sending an event to an answer that reacts to it, straight to Postgres and through RabbitMQ."""
+    from recsys.bench import reaction as benchmark
+
+    report(dict(benchmark.measure(seconds, rate)), json_file)
