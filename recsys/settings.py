@@ -289,9 +289,9 @@ class RankerSettings(BaseModel):
     learning_rate: float = Field(0.1, gt=0, le=1, description="Share of each tree's correction that is kept.")
     diversity: float = Field(0.0, ge=0, description="Log-odds an item loses for each better one of its category.")
     category_cap: int | None = Field(None, ge=1, description="Items of one category before those of others; None: any.")
-    dealt_candidates: int = Field(5, ge=0, le=100, description="Items of the catalogue dealt to each user in turn.")
+    dealt_candidates: int = Field(10, ge=0, le=100, description="Items of the catalogue dealt to each user in turn.")
     discovery: float = Field(
-        0.75, ge=0, le=2, description="Places of a list's first ten, on average, that go to what nobody is shown."
+        0.75, ge=0, le=3, description="Places of a list's first ten, on average, that go to what nobody is shown."
     )
     max_memory_mb: int = Field(512, ge=16, description="Bound on the feature frame held at a time.")
     seed: int = Field(42, description="Seed of sampling and training.")

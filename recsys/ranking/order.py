@@ -18,7 +18,7 @@ from recsys.ranking.facts import ItemFacts
 from recsys.settings import RankerSettings
 
 # What a page shows, and how many of its places, the last ones, a list gives away at most.
-PAGE, GIVEN_AWAY = 10, 2
+PAGE, GIVEN_AWAY = 10, 3
 
 
 class ListOrder:
