@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from fast_api_service.catalog.fields import RowOutcome
-from fast_api_service.catalog.records import Change, Records
+from fast_api_service.catalog.records import NOT_STORED, Change, Records
 from fast_api_service.problems import FieldProblem, ProblemError, field_problems
 from fast_api_service.routing import read_json
 
@@ -84,7 +84,7 @@ class Upserter:
         except ProblemError as error:
             error.extra["stored_rows"] = self.done
             if self.done:
-                error.message = error.message.replace("Nothing of this request", f"Only the first {self.done:,} rows")
+                error.message = error.message.replace(NOT_STORED, f"Only its first {self.done:,} rows were stored.")
             raise
         for place, outcome in zip(places, outcomes, strict=True):
             answer = answers[place]

@@ -88,6 +88,12 @@ VARIANTS = f"""jsonb_build_object('variants', coalesce((
     select jsonb_agg({VARIANT} order by variant.sku) from shop.variants variant
     where (variant.dataset, variant.product_id) = (record.dataset, record.product_id)), '[]'))"""
 OWNERS = "select sku, product_id from shop.variants where dataset = $1 and sku = any($2)"
+# What step 1 knows of loaded items that the API has not been told of.
+LOADED = """
+select item_id, jsonb_build_object('title', title, 'brand', brand, 'category_id', category_id, 'price', price,
+                                   'is_available', is_available)::text as facts
+from recs.item_state where dataset = $1 and item_id = any($2) and not is_from_api
+"""
 DROP_VARIANTS = "delete from shop.variants where dataset = $1 and product_id = any($2)"
 ADD_VARIANTS = """
 insert into shop.variants (dataset, product_id, sku, stock, price, recommendation_weight, attributes)
@@ -99,18 +105,32 @@ order by row.sku
 
 
 @dataclass(frozen=True)
+class Known:
+    """What the checks of a request need: the product of each article number, and facts of loaded items."""
+
+    owners: dict[str, str]
+    loaded: dict[str, Fields]
+
+
+@dataclass(frozen=True)
 class ProductKind(Kind):
     """Products; their variants are a table of their own, so that an article number names one product."""
 
-    async def prepare(
-        self, connection: asyncpg.Connection, dataset: str, rows: Mapping[str, list[Fields]]
-    ) -> dict[str, str]:
-        """The product that each article number of the request belongs to, as far as it does."""
+    async def prepare(self, connection: asyncpg.Connection, dataset: str, rows: Mapping[str, list[Fields]]) -> "Known":
+        """Whose the article numbers of the request are, and what is known of its items from loads."""
         skus = [variant["sku"] for changes in rows.values() for row in changes for variant in row.get("variants", ())]
-        return dict(await connection.fetch(OWNERS, dataset, skus)) if skus else {}
+        owners = dict(await connection.fetch(OWNERS, dataset, skus)) if skus else {}
+        loaded = await connection.fetch(LOADED, dataset, list(rows))
+        return Known(owners, {row["item_id"]: orjson.loads(row["facts"]) for row in loaded})
 
     def settle(self, key: str, old: Fields | None, new: Fields, given: set[str], known: Any) -> FieldProblem | None:
-        """The variants' article numbers are the product's own, and its stock is the sum of theirs."""
+        """Variants' article numbers are the product's own, its stock is the sum of theirs.
+
+        What the shop told of a loaded item stays, until it tells something else: a first word about its stock does not
+        take its category away.
+        """
+        if old is None:
+            new |= {name: fact for name, fact in known.loaded.get(key, {}).items() if name not in given}
         variants: list[Fields] = sorted(new["variants"], key=lambda variant: str(variant["sku"]))
         new["variants"] = variants
         if "variants" in given:
@@ -118,8 +138,8 @@ class ProductKind(Kind):
                 sku = variant["sku"]
                 if place and sku == variants[place - 1]["sku"]:
                     return _problem("variants", sku, "twice", "Two variants have the same sku", "Give it once.")
-                if known.setdefault(sku, key) != key:
-                    message = f"The sku belongs to the product {known[sku]!r}"
+                if (owner := known.owners.setdefault(sku, key)) != key:
+                    message = f"The sku belongs to the product {owner!r}"
                     return _problem("variants", sku, "taken", message, "Take it away there first, or use another.")
         if variants:
             total = sum(variant["stock"] for variant in variants)

@@ -144,6 +144,20 @@ def test_what_changes_is_in_item_state_and_in_the_history_at_once(api: Service, 
     ]  # fmt: skip
 
 
+def test_a_first_word_about_a_loaded_item_keeps_what_is_known_of_it(api: Service, shop: RunContext) -> None:
+    name = new_id()
+    with postgres.transaction(shop.postgres) as cursor:
+        cursor.execute(
+            "insert into recs.item_state (dataset, item_id, is_available, category_id, price, title)"
+            " values ('shop', %s, true, 'tea', 4.5, 'Tea')",
+            (name,),
+        )
+    send(api, "POST", "/v1/products/bulk", [{"product_id": name, "stock": 3}])
+    known = state(shop, name)
+    assert (known["category_id"], known["price"], known["title"], known["stock"]) == ("tea", 4.5, "Tea", 3)
+    assert send(api, "PUT", f"/v1/products/{name}", {"stock": 3}).json()["category_id"] is None
+
+
 def test_an_amount_that_is_next_to_nothing_is_nothing(api: Service, shop: RunContext) -> None:
     name = new_id()
     made = send(api, "PUT", f"/v1/products/{name}", {"price": 5.4e-252, "recommendation_weight": 1e-300})

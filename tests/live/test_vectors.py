@@ -80,6 +80,8 @@ async def test_a_product_added_later_is_vectorised_with_words_nobody_used_before
     found = lists(shop, "similar_by_content")
     assert kinds(found["shoe99"][:9]) <= {"shoe", "boot"}
     assert found["boot99"][0] == "shoe99"
+    # A search by text adds up what is stored of its words.
+    assert write(shop, "select word from shop.words where word = 'zorbli'")
     # A worker that starts afresh goes on with the same words.
     add(shop, "sandal99", "zorbli sandal")
     await ContentVectors().run(pool)
