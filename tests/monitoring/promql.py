@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import airflow._shared.observability.metrics as airflow_metrics
@@ -11,6 +12,7 @@ import prometheus_client.metrics
 import yaml
 
 from fast_api_service import metrics
+from recsys.live import consumer, worker
 from recsys.settings import PROJECT_ROOT
 
 MONITORING = PROJECT_ROOT / "monitoring"
@@ -56,9 +58,9 @@ def metrics_in(expression: str) -> set[str]:
 
 
 def service_metrics() -> set[str]:
-    """Series names that the service exposes."""
+    """Series names that the service and the worker expose."""
     found = set()
-    for value in vars(metrics).values():
+    for value in chain.from_iterable(vars(module).values() for module in (metrics, worker, consumer)):
         if isinstance(value, prometheus_client.metrics.MetricWrapperBase):
             (family,) = value.describe()
             suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])
