@@ -163,6 +163,31 @@ SERVICE: Rows = {
             "bytes",
         ),
     ],
+    "Worker": [
+        Panel(
+            "Runs of jobs", {"{{job}} {{outcome}}": "sum by (job, outcome) (rate(recsys_worker_job_runs_total[5m]))"}
+        ),
+        Panel(
+            "Time since a job's last success",
+            {"{{job}}": "time() - (recsys_worker_job_last_success_timestamp_seconds > 0)"},
+            "s",
+        ),
+        Panel("Duration of jobs", {"{{job}}": "recsys_worker_job_duration_seconds"}, "s"),
+        Panel(
+            "Events from the queue",
+            {
+                "stored": "sum(rate(recsys_queue_events_stored_total[5m]))",
+                "there already": "sum(rate(recsys_queue_events_duplicate_total[5m]))",
+                "messages put aside": "sum(rate(recsys_queue_messages_parked_total[5m]))",
+            },
+            "ops",
+            stacked=True,
+        ),
+        Panel("Workers at work", {"now": "sum(recsys_worker_active)"}),
+        Panel(
+            "Problems in Postgres", {"{{what}}": "recsys_configuration_problem"}, about="1: the last good one is used."
+        ),
+    ],
 }
 
 PIPELINE: Rows = {
