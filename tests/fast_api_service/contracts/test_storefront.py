@@ -179,6 +179,8 @@ def test_all_variants_and_the_whole_cart_count_and_none_of_them_is_recommended(s
     page = predict(api, "PRODUCT_DETAIL", variants=SKUS["9001"], limit=20)
     assert page
     assert not set(skus(page)) & set(SKUS["9001"])
+    for variants in (SKUS["9001"][::-1], SKUS["9001"][:1], SKUS["9001"][1:]):
+        assert skus(predict(api, "PRODUCT_DETAIL", variants=variants, limit=20)) == skus(page)
 
 
 def test_what_was_bought_is_not_recommended_again(stocked: None, api: Service) -> None:
