@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 import asyncpg
 import numpy as np
@@ -71,9 +72,10 @@ def written(vector: np.ndarray) -> str:
     return f"[{','.join(map(str, vector.tolist()))}]"
 
 
-async def present(connection: asyncpg.Connection) -> str:
-    """The Postgres snapshot of this moment."""
-    return str((await connection.fetch(NOW))[0]["snapshot"])
+async def present(connection: asyncpg.Connection) -> tuple[str, datetime]:
+    """The Postgres snapshot of this moment, and its time."""
+    row = (await connection.fetch(NOW))[0]
+    return row["snapshot"], row["at"]
 
 
 async def changed(connection: asyncpg.Connection, statement: str, dataset: str, seen: str) -> set[str]:

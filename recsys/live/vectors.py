@@ -8,6 +8,7 @@ keep them in memory.
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 import asyncpg
 import numpy as np
@@ -26,6 +27,8 @@ LIST_SIZE = 20
 BATCH_ITEMS = 500
 REFIT_GROWTH = 2  # the words are learned anew when there are so many times the items they were learned from
 LAST_PURCHASES = 50
+LONGEST_TRANSACTION = timedelta(seconds=10)  # of one that stores events; its limit is 4 s
+LONGEST_PAUSE = timedelta(hours=1)  # of the worker, after which purchases meanwhile are passed over
 TIDY_INTERVAL_S = 60.0  # at which lists that are not wanted any more go, and how far this has come is stored
 
 _PROGRESS = "select fitted, length, seen from shop.vector_progress where dataset = $1"
@@ -46,7 +49,7 @@ select distinct event.user_id from raw.collected_events event
 join shop.customers customer on (customer.dataset, customer.customer_id) = (event.dataset, event.user_id)
 where event.dataset = $1 and event.event_type = 'purchase'
   and not pg_visible_in_snapshot(event.txid, $2::text::pg_snapshot)
-  and event.ingested_at > clock_timestamp() - interval '10 minutes'
+  and event.ingested_at > $3
 """
 _CUSTOMERS = """
 select customer_id, preference, coalesce((
@@ -71,6 +74,7 @@ class ContentVectors:
         self._dataset: str | None = None
         self._words = WordVectors()
         self._fitted, self._seen = 0, ""
+        self._looked_at: datetime | None = None
         self._next_tidying = 0.0
 
     async def run(self, pool: asyncpg.Pool) -> None:
@@ -82,7 +86,7 @@ class ContentVectors:
                 return
             if dataset != self._dataset:
                 await self._resume(connection, dataset)
-            now = await store.present(connection)
+            now, at = await store.present(connection)
             if not self._seen or is_ahead(self._seen, now):
                 await self._begin_anew(connection, dataset, now)
                 items = customers = None
@@ -90,7 +94,9 @@ class ContentVectors:
                 items = await store.changed(connection, store.CHANGED_ITEMS, dataset, self._seen)
                 items |= await store.changed(connection, store.CHANGED_PRODUCTS, dataset, self._seen)
                 customers = await store.changed(connection, store.CHANGED_CUSTOMERS, dataset, self._seen)
-                customers |= {row[0] for row in await connection.fetch(_BUYERS, dataset, self._seen)}
+                # Which of them are new the snapshot tells; the time only bounds how many events are looked at.
+                since = (self._looked_at or at - LONGEST_PAUSE) - LONGEST_TRANSACTION
+                customers |= {row[0] for row in await connection.fetch(_BUYERS, dataset, self._seen, since)}
                 if items:
                     await self._take_in(connection, dataset, sorted(items))
                     if await connection.fetchval(_COUNT, dataset) >= max(LEARN_FROM, REFIT_GROWTH * self._fitted):
@@ -104,13 +110,13 @@ class ContentVectors:
             if tidy:
                 await connection.execute("update shop.vector_progress set seen = $2 where dataset = $1", dataset, now)
                 self._next_tidying = time.monotonic() + TIDY_INTERVAL_S
-            self._seen = now
+            self._seen, self._looked_at = now, at
 
     async def _resume(self, connection: asyncpg.Connection, dataset: str) -> None:
         progress = await connection.fetchrow(_PROGRESS, dataset)
         self._fitted, length, self._seen = progress or (0, 1.0, "")
         self._words = await store.load_words(connection, dataset, length)
-        self._dataset = dataset
+        self._dataset, self._looked_at = dataset, None
 
     async def _begin_anew(self, connection: asyncpg.Connection, dataset: str, now: str) -> None:
         """Learn the words from the whole catalogue, and make all vectors of them."""
