@@ -90,7 +90,7 @@ class ServiceState:
         """Look once at everything, then keep looking in the background."""
         await self._refresh()
         give_up = time.monotonic() + FIRST_LOOK_S
-        while self.postgres.ok and self.follower.current.dataset is None and time.monotonic() < give_up:
+        while self.postgres.ok and not self._has_all() and time.monotonic() < give_up:
             await asyncio.sleep(0.1)  # another worker leads, and is still fetching
             await self._refresh()
         interval = self.settings.refresh_interval_s
@@ -101,6 +101,11 @@ class ServiceState:
             asyncio.create_task(_forever(self._report, interval)),
             asyncio.create_task(_forever(self._save_served, served.INTERVAL_S)),
         ]
+
+    def _has_all(self) -> bool:
+        """Whether there are lists, and the facts of their items, which rules go by."""
+        dataset = self.follower.current.dataset
+        return dataset is not None and self.facts.dataset == dataset
 
     async def stop(self) -> None:
         """End the background tasks and close the connections."""

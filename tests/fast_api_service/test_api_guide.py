@@ -20,6 +20,7 @@ def test_every_request_of_the_guide_succeeds(api: Service) -> None:
         for given, ours in IDS.items():
             block = block.replace(given, ours)
         variables = {"API": str(api.client.base_url).rstrip("/"), "SHOP_API_KEY": api.keys["admin"]}
+        variables["ADMIN_API_KEY"] = api.keys["admin"]
         script = f'set -eu\ncurl() {{ command curl --fail-with-body "$@"; echo; }}\n{block}'
         done = subprocess.run(["bash", "-c", script], env=variables | {"PATH": "/usr/bin:/bin"}, capture_output=True)
         assert done.returncode == 0, block + done.stdout.decode() + done.stderr.decode()
