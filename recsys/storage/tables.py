@@ -14,7 +14,7 @@ from recsys.errors import BadInputError
 from recsys.storage.postgres import Connection, Cursor
 
 KINDS = {"r": "table", "p": "table", "v": "view", "m": "materialized view"}
-OWN_SCHEMAS = ("raw", "recs", "ops")
+OWN_SCHEMAS = ("raw", "recs", "shop", "ops")
 
 # The parent of a partition and its bound; both null for anything else.
 CATALOGUE = """

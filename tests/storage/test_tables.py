@@ -59,7 +59,8 @@ def test_a_name_in_two_schemas_asks_for_the_schema(shop: PostgresSettings) -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["raw.events", "events_1", "recs.similar_items", "recs.current_similar_items", "alembic_version"]
+    "name",
+    ["raw.events", "events_1", "recs.similar_items", "recs.current_similar_items", "shop.products", "alembic_version"],
 )
 def test_what_the_suite_needs_is_not_dropped(shop: PostgresSettings, name: str) -> None:
     with pytest.raises(BadInputError, match="belongs to the suite"):
