@@ -9,7 +9,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
-_WORD = re.compile(r"\w{2,}")
+_WORD = re.compile(r"\w{2,64}")  # what is longer is no word, and more than an index holds; it counts in pieces
 _MOST_WORDS = 500  # of one text
 
 # A title says more of an item than its description does.
