@@ -5,7 +5,9 @@ import statistics
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any
+from urllib.error import HTTPError
 
 from recsys.bench.service import RunningService, Shop, running_service
 from recsys.errors import UnavailableError
@@ -13,6 +15,7 @@ from recsys.errors import UnavailableError
 ROWS_A_CALL = 5_000
 CALLERS = 2
 CHANGES = 10  # of stock, timed one after the other
+MOST_TRIES = 5
 PATIENCE_S = 30
 CALM_S = 1.5  # without it being shown
 
@@ -63,8 +66,20 @@ def _upsert(service: RunningService, rows: list[dict[str, Any]]) -> tuple[float,
     calls = [rows[start : start + ROWS_A_CALL] for start in range(0, len(rows), ROWS_A_CALL)]
     started = time.perf_counter()
     with ThreadPoolExecutor(CALLERS) as callers:
-        answers = list(callers.map(lambda call: service.ask("/v1/products/bulk", call), calls))
+        answers = list(callers.map(lambda call: _send(service, call), calls))
     return time.perf_counter() - started, sum(int(str(answer["rejected"])) for answer in answers)
+
+
+def _send(service: RunningService, rows: list[dict[str, Any]]) -> dict[str, object]:
+    """As a client does: a 503 is answered by sending the same again a little later."""
+    for _ in range(MOST_TRIES - 1):
+        try:
+            return service.ask("/v1/products/bulk", rows)
+        except HTTPError as error:
+            if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
+            time.sleep(float(error.headers.get("Retry-After", 1)))
+    return service.ask("/v1/products/bulk", rows)
 
 
 def _sell_out(service: RunningService) -> float:
