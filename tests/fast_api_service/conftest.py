@@ -1,11 +1,14 @@
 """One published shop and one service of two workers, shared by the tests that leave them as they are."""
 
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from recsys.pipeline.context import RunContext
 from recsys.settings import ObjectStoreSettings, PostgresSettings
+from recsys.stack.process import free_port
+from recsys.stack.temporary import Broker, running
 from tests.fast_api_service import published_shop, running_service
 from tests.fast_api_service.running_service import Service
 
@@ -23,4 +26,17 @@ def api(shop: RunContext, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("service")
     variables = running_service.environment(shop.postgres, shop.store.settings, folder)
     with running_service.service(variables, folder) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def queued_api(shop: RunContext, broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Another service on that shop, whose events pass through RabbitMQ and a worker."""
+    folder = tmp_path_factory.mktemp("queued")
+    more = {"EVENTS_QUEUE_URL": broker.url, "WORKER_PORT": str(free_port()), "SERVICE_WORKERS": "1"}
+    variables = running_service.environment(shop.postgres, shop.store.settings, folder, **more)
+    with (
+        running([sys.executable, "-m", "recsys.live"], folder / "worker.log", environment=variables),
+        running_service.service(variables, folder) as started,
+    ):
         yield started
