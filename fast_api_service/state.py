@@ -145,7 +145,7 @@ class ServiceState:
             await asyncio.to_thread(self.plans.forget, changed)
             self.categories.forget()
         else:
-            self.plans.keep_time()
+            await asyncio.to_thread(self.plans.keep_time)
 
     async def _tail(self) -> None:
         if self.postgres.ok:

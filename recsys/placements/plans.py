@@ -72,13 +72,18 @@ class Plans(dict[str, Plan]):
 
     def forget(self, item_ids: Iterable[str] | None) -> None:
         """The facts of these items changed; None: of any."""
-        known = None if item_ids is None else list(item_ids)
-        for ids, (rules, allowed) in self._in_force.items():
+        if item_ids is None:
+            self.renew()
+            return
+        known = set(item_ids)
+        for ids, (rules, allowed) in list(self._in_force.items()):
+            if known & rules.candidates:
+                del self._in_force[ids]
+                continue
             rules.forget(known)
             if rules.narrows:
-                more = [item for item in known or () if item not in allowed and rules.effects[item] != EXCLUDED]
-                let_in = self._allowed(rules) if known is None else (*allowed, *more)[:MOST_ALLOWED]
-                self._in_force[ids] = rules, let_in
+                more = [item for item in known if item not in allowed and rules.effects[item] != EXCLUDED]
+                self._in_force[ids] = rules, (*allowed, *more)[:MOST_ALLOWED]
         self.keep_time()
 
     def trial(self, placement: Placement, rules: Mapping[str, Rule], now: datetime) -> Plan:

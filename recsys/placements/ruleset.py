@@ -41,6 +41,7 @@ class RuleSet:
     Attributes:
         effects: by item id. Pinned items count as excluded: they have no place but that which they are pinned to.
         pins: rank (from 1) → item id, in order of rank; items that other rules exclude are not among them.
+        candidates: items that may come to be pinned; when their facts change, a new rule set has to be made.
         lookahead: how many items beyond an answer's end may still come into it.
     """
 
@@ -58,9 +59,9 @@ class RuleSet:
         steps = [step for _, step in self._moves]
         self.lookahead = max(0, *steps, 0) - min(0, *steps, 0)
         self.effects = Effects(self._effect)
-        self.pins: dict[int, str] = {}
-        self._pinned: frozenset[str] = frozenset()
-        self.forget(None)
+        self.candidates = frozenset(rule.conditions.item_ids[0] for rule in self._of(Action.PIN))
+        self.pins = self._pins()
+        self._pinned = frozenset(self.pins.values())
 
     def __bool__(self) -> bool:
         return bool(self._rules)
@@ -70,22 +71,10 @@ class RuleSet:
         """Whether only some items may be shown at all."""
         return bool(self._includes)
 
-    def forget(self, item_ids: Iterable[str] | None) -> None:
-        """The facts of these items changed; None: of any."""
-        self.pins = {}
-        for rule in sorted(self._of(Action.PIN), key=lambda rule: rule.position or 0):
-            [item_id] = rule.conditions.item_ids
-            facts = self._lookup(item_id)
-            # Contradictory rules are refused, but may come to meet: the first rank counts, and an exclusion.
-            holds = rule.conditions.hold(item_id, facts, self._tree) and self.lets_in(item_id, facts)
-            if holds and item_id not in self.pins.values():
-                self.pins.setdefault(rule.position or 0, item_id)
-        pinned, self._pinned = self._pinned, frozenset(self.pins.values())
-        if item_ids is None:
-            self.effects.clear()
-        else:
-            for item_id in (*item_ids, *pinned, *self._pinned):
-                self.effects.pop(item_id, None)
+    def forget(self, item_ids: Iterable[str]) -> None:
+        """The facts of these items, none of them one of `candidates`, changed."""
+        for item_id in item_ids:
+            self.effects.pop(item_id, None)
 
     def arrange(self, picks: Sequence[Pick], limit: int, pinned: Sequence[tuple[int, Pick]] = ()) -> list[Pick]:
         """The first `limit` picks as the rules want them.
@@ -114,6 +103,17 @@ class RuleSet:
 
     def _of(self, action: Action) -> list[Rule]:
         return [rule for rule in self._rules if rule.action is action]
+
+    def _pins(self) -> dict[int, str]:
+        pins: dict[int, str] = {}
+        for rule in sorted(self._of(Action.PIN), key=lambda rule: rule.position or 0):
+            [item_id] = rule.conditions.item_ids
+            facts = self._lookup(item_id)
+            # Contradictory rules are refused, but may come to meet: the first rank counts, and an exclusion.
+            holds = rule.conditions.hold(item_id, facts, self._tree) and self.lets_in(item_id, facts)
+            if holds and item_id not in pins.values():
+                pins.setdefault(rule.position or 0, item_id)
+        return pins
 
     def _effect(self, item_id: str) -> Effect:
         facts, tree = self._lookup(item_id), self._tree

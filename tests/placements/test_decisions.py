@@ -148,6 +148,17 @@ async def test_plans_follow_decisions_time_and_facts(pool: asyncpg.Pool, decisio
     await facts.refresh(pool.fetch, "shop")
     plans.forget(facts.changed())
     assert plans["home"].allowed == ("a", "b")
+    await rule(pool, "two", {"action": "pin", "conditions": {"item_ids": ["b"], "price_max": 5}, "position": 2})
+    await decisions.refresh(pool.fetch, "shop")
+    plans.renew()
+    for price, pins in ((4, {2: "b"}), (6, {})):
+        await pool.execute("update recs.item_state set price = $1 where item_id = 'b'", price)
+        await facts.refresh(pool.fetch, "shop")
+        plans.forget(facts.changed())
+        assert plans["home"].rules.pins == pins
+    await pool.execute("delete from shop.rules where rule_id = 'two'")
+    await decisions.refresh(pool.fetch, "shop")
+    plans.renew()
     plans.keep_time(datetime(2100, 1, 1, tzinfo=UTC))
     assert (plans["home"].allowed, bool(plans["home"].rules)) == ((), False)
     facts.close()
