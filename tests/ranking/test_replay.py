@@ -9,7 +9,6 @@ from polars.testing import assert_frame_equal
 
 from recsys.dataset.prepared import CATEGORIES, ITEM_HISTORY
 from recsys.errors import BadInputError
-from recsys.models.als import Als
 from recsys.ranking.candidates import SOURCES
 from recsys.ranking.comparison import CANDIDATES, CEILING, compare
 from recsys.ranking.examples import examples
@@ -54,9 +53,7 @@ def settings(**ranker: float) -> PipelineSettings:
 
 
 def replay(of: Shop, using: PipelineSettings | None = None) -> Replay:
-    using = using or settings()
-    past = of.events.filter(pl.col(Columns.TIMESTAMP) <= START)
-    return Replay(of, Als(using.train_als).fit(past, now=START), using, start=START, end=END, max_users=1_000)
+    return Replay.of(of, START, END, using or settings(), max_users=1_000)
 
 
 def together(scenes: list[Scene]) -> pl.DataFrame:

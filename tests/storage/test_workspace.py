@@ -36,3 +36,21 @@ def test_a_folder_left_by_a_killed_process_goes_with_the_next(tmp_path: Path, mo
         assert ours.stat().st_mode & 0o077 == 0
     assert [path.name for path in tmp_path.iterdir()] == ["not-ours"]
     assert PREFIX in theirs.name
+
+
+def test_a_folder_removed_before_it_is_locked_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two steps that begin at once: one takes the other's new folder for abandoned."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    taken: list[Path] = []
+    real = os.open
+
+    def remove_the_first(path: Path, *arguments: object, **options: object) -> int:
+        if not taken:
+            taken.append(path)
+            path.rmdir()
+        return real(path, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", remove_the_first)
+    with workspace() as folder:
+        assert folder.is_dir()
+        assert folder not in taken
