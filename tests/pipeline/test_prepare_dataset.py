@@ -163,6 +163,18 @@ def test_dislikes_reach_the_service_and_no_model(context: RunContext, tmp_path: 
     assert disliked.select("key", "item_id").rows() == [("session:s", "c"), ("session:s", "b")]
 
 
+def test_erasures_are_settled_by_data_that_were_read_after_them(context: RunContext) -> None:
+    with postgres.transaction(context.postgres) as cursor:
+        cursor.execute(
+            "insert into shop.erasures (dataset, user_hash, erased_at)"
+            " values ('shop', 'long ago', now() - interval '1 hour'), ('shop', 'a moment ago', now())"
+        )
+    run_step(Step.PREPARE_DATASET, context)
+    with postgres.transaction(context.postgres) as cursor:
+        cursor.execute("select user_hash from shop.erasures where settled_at is not null")
+        assert cursor.fetchall() == [("long ago",)]
+
+
 def test_the_same_run_again_replaces_its_own_files(context: RunContext) -> None:
     first = run_step(Step.PREPARE_DATASET, context)
     second = run_step(Step.PREPARE_DATASET, context)
