@@ -77,7 +77,7 @@ class Asked(BaseModel):
         json_schema_extra={
             "examples": [
                 {"placement": "cart", "session_id": "s-81", "item_ids": ["187946", "461686"], "limit": 10},
-                {"placement": "category", "user_id": "257597", "category_id": "1016"},
+                {"placement": "category", "user_id": "257597", "category_id": "1016", "context": {"country": "DE"}},
             ]
         },
     )
@@ -89,6 +89,9 @@ class Asked(BaseModel):
     category_id: Identifier | None = None
     limit: Count | None = Field(None, description="How many items.")
     exclude: Ids = Field([], description="Items that are not to be shown.")
+    context: dict[Identifier, Identifier] = Field(
+        {}, max_length=20, description="What rules may ask for, such as the device or the country."
+    )
 
     def question(self, default_limit: int) -> Question:
         """The same in the service's words."""
@@ -99,6 +102,7 @@ class Asked(BaseModel):
             tuple(self.item_ids),
             self.category_id,
             tuple(self.exclude),
+            self.context,
         )
 
 

@@ -57,7 +57,8 @@ class Recommender:
 
     def recommend(self, placement: str, question: Question) -> bytes:
         """What to show at a placement."""
-        plan = self.state.plans[placement]
+        plans = self.state.plans
+        plan = plans.in_context(placement, question.context) if question.context else plans[placement]
         view = View(self.state, question, plan)
         # Nearly all shoppers have a list and did nothing since: few steps for them, because in a busy worker each
         # function called costs its time twice over (docs/decisions/service-hot-path.md).
@@ -106,9 +107,9 @@ class Recommender:
         self, placement: Placement, question: Question, rules: Mapping[str, Rule], at: datetime
     ) -> dict[str, Any]:
         """What an answer is now, and what it would be with these rules, at a time."""
-        trial = self.state.plans.trial(placement, rules, at)
+        trial = self.state.plans.trial(placement, rules, question.context, at)
         answers = []
-        for plan in (self.state.plans[placement], trial):
+        for plan in (self.state.plans.in_context(placement, question.context), trial):
             view = View(self.state, question, plan)
             answers.append(_items(self._composed(view)[0]))
         return {"placement": str(placement), "now": answers[0], "then": answers[1]}

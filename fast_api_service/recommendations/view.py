@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from time import perf_counter
+from types import MappingProxyType
 from typing import NamedTuple
 
 from fast_api_service.recommendations.blend import Pick, decoded, listed, take
@@ -25,7 +26,7 @@ SPARE, SPARE_SHARE = 8, 0.75
 
 
 class Question(NamedTuple):
-    """What is asked: by whom, and what is on the page."""
+    """What is asked: by whom, what is on the page, and what else rules may go by."""
 
     user_id: str | None = None
     limit: int = 10
@@ -33,6 +34,7 @@ class Question(NamedTuple):
     item_ids: tuple[str, ...] = ()
     category_id: str | None = None
     exclude: tuple[str, ...] = ()
+    context: Mapping[str, str] = MappingProxyType({})
 
 
 class View:

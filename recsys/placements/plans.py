@@ -12,8 +12,12 @@ from recsys.placements.ruleset import EXCLUDED, Effects, RuleSet
 from recsys.publishing.item_facts import ItemFacts
 from recsys.schema import Placement, Source
 
+# Plans for contexts that are kept; each has a memory of its own for what rules do to items.
+MOST_CONTEXTS = 64
 # Items kept for placements where rules include only some: what is popular need not be among those.
 MOST_ALLOWED = 1000
+
+Ids = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class Plan:
     Attributes:
         effects: those of `rules`; None without any rule.
         allowed: items that rules include, when they include only some.
+        in_some_context: rules in force for requests with a context that they ask for; not among `rules`.
         begins_with_ranked: and neither mixes nor explores: a whole ranked list then is the answer.
     """
 
@@ -31,6 +36,7 @@ class Plan:
     rules: RuleSet
     effects: Effects | None = None
     allowed: tuple[str, ...] = ()
+    in_some_context: tuple[str, ...] = ()
     begins_with_ranked: bool = False
 
 
@@ -50,24 +56,41 @@ class Plans(dict[str, Plan]):
     def __init__(self, decisions: Decisions, facts: ItemFacts) -> None:
         super().__init__()
         self._decisions, self._facts = decisions, facts
-        self._in_force: dict[tuple[str, ...], tuple[RuleSet, tuple[str, ...]]] = {}
+        self._in_force: dict[Ids, tuple[RuleSet, tuple[str, ...]]] = {}
+        self._in_context: dict[tuple[str, Ids], Plan] = {}
         self.renew()
 
     def renew(self, now: datetime | None = None) -> None:
         """Take over what was decided; call it when decisions changed."""
         self._in_force.clear()
+        self._in_context.clear()
         self.keep_time(now)
+
+    def in_context(self, placement: str, context: Mapping[str, str]) -> Plan:
+        """A placement's plan with the rules for this context."""
+        plan, known = self[placement], self._decisions.rules
+        more = tuple(each for each in plan.in_some_context if each in known and known[each].fits(context))
+        if not more:
+            return plan
+        if (placement, more) not in self._in_context:
+            if len(self._in_context) >= MOST_CONTEXTS:
+                self._in_context.clear()
+            rules = RuleSet((*plan.rules.rules, *(known[each] for each in more)), self._facts.get, self._decisions.tree)
+            self._in_context[placement, more] = self._plan(Placement(placement), rules, self._allowed(rules))
+        return self._in_context[placement, more]
 
     def keep_time(self, now: datetime | None = None) -> None:
         """Let rules begin and end; call it at every tick."""
         at = now or datetime.now(UTC)
-        used: dict[tuple[str, ...], tuple[RuleSet, tuple[str, ...]]] = {}
+        used: dict[Ids, tuple[RuleSet, tuple[str, ...]]] = {}
         for placement in Placement:
-            ids = tuple(rule_id for rule_id, rule in self._decisions.rules.items() if rule.holds_at(placement, at))
+            held = {rule_id: rule for rule_id, rule in self._decisions.rules.items() if rule.holds_at(placement, at)}
+            ids = tuple(rule_id for rule_id, rule in held.items() if not rule.context)
             rules, allowed = used[ids] = self._in_force.get(ids) or used.get(ids) or self._made(ids)
-            plan = self._plan(placement, rules, allowed)
+            plan = self._plan(placement, rules, allowed, tuple(rule_id for rule_id in held if rule_id not in ids))
             if self.get(placement) != plan:
                 self[str(placement)] = plan
+                self._in_context.clear()
         self._in_force = used
 
     def forget(self, item_ids: Iterable[str] | None) -> None:
@@ -75,6 +98,7 @@ class Plans(dict[str, Plan]):
         if item_ids is None:
             self.renew()
             return
+        self._in_context.clear()
         known = set(item_ids)
         for ids, (rules, allowed) in list(self._in_force.items()):
             if known & rules.candidates:
@@ -86,14 +110,13 @@ class Plans(dict[str, Plan]):
                 self._in_force[ids] = rules, (*allowed, *more)[:MOST_ALLOWED]
         self.keep_time()
 
-    def trial(self, placement: Placement, rules: Mapping[str, Rule], now: datetime) -> Plan:
+    def trial(self, placement: Placement, rules: Mapping[str, Rule], context: Mapping[str, str], now: datetime) -> Plan:
         """The plan that a placement would have with these rules."""
-        held = RuleSet(
-            (rule for rule in rules.values() if rule.holds_at(placement, now)), self._facts.get, self._decisions.tree
-        )
+        in_force = (rule for rule in rules.values() if rule.holds_at(placement, now) and rule.fits(context))
+        held = RuleSet(in_force, self._facts.get, self._decisions.tree)
         return self._plan(placement, held, self._allowed(held))
 
-    def _plan(self, placement: Placement, rules: RuleSet, allowed: tuple[str, ...]) -> Plan:
+    def _plan(self, placement: Placement, rules: RuleSet, allowed: tuple[str, ...], in_some_context: Ids = ()) -> Plan:
         configuration = self._decisions.configuration.of(placement)
         return Plan(
             str(placement),
@@ -101,10 +124,11 @@ class Plans(dict[str, Plan]):
             rules,
             rules.effects if rules else None,
             allowed,
+            in_some_context,
             _begins_with_ranked(placement, configuration),
         )
 
-    def _made(self, ids: tuple[str, ...]) -> tuple[RuleSet, tuple[str, ...]]:
+    def _made(self, ids: Ids) -> tuple[RuleSet, tuple[str, ...]]:
         rules = RuleSet((self._decisions.rules[each] for each in ids), self._facts.get, self._decisions.tree)
         return rules, self._allowed(rules)
 

@@ -14,6 +14,7 @@ from recsys.schema import Placement
 
 Ids = Annotated[list[Id], Field(max_length=1000)]
 Price = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Context = Annotated[dict[Id, Annotated[list[Id], Field(min_length=1, max_length=100)]], Field(max_length=10)]
 Stock = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 
 
@@ -87,6 +88,9 @@ class Rule(KnownFields):
         None,
         description="For `boost` and `bury`: by how many ranks. Of several rules of a kind the strongest counts.",
     )
+    context: Context = Field(
+        {}, description="Only for requests whose context has for each of these names one of the values; empty: for all."
+    )
     starts_at: AwareDatetime | None = Field(None, description="Null: at once.")
     ends_at: AwareDatetime | None = Field(None, description="Null: never.")
     enabled: bool = True
@@ -121,13 +125,18 @@ class Rule(KnownFields):
             and (self.ends_at is None or now < self.ends_at)
         )
 
+    def fits(self, context: Mapping[str, str]) -> bool:
+        """Whether it is for requests with this context."""
+        return all(context.get(name) in values for name, values in self.context.items())
+
     def meets(self, other: "Rule") -> bool:
-        """Whether both can be in force at one time in one placement."""
+        """Whether both can be in force at one time in one placement and context."""
         placements = not self.placements or not other.placements or set(self.placements) & set(other.placements)
         return (
             self.enabled
             and other.enabled
             and bool(placements)
+            and all(set(values) & set(other.context.get(name, values)) for name, values in self.context.items())
             and not (self.ends_at and other.starts_at and self.ends_at <= other.starts_at)
             and not (other.ends_at and self.starts_at and other.ends_at <= self.starts_at)
         )

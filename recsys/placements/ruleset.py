@@ -48,12 +48,12 @@ class RuleSet:
     def __init__(self, rules: Iterable[Rule], lookup: Callable[[str], Facts | None], tree: CategoryTree) -> None:
         """`rules` are those in force; `lookup` gives an item's facts."""
         self._lookup, self._tree = lookup, tree
-        self._rules = list(rules)
+        self.rules = tuple(rules)
         self._excludes = self._of(Action.EXCLUDE)
         self._includes = self._of(Action.INCLUDE_ONLY)
         self._moves = [
             (rule, -rule.places if rule.action is Action.BOOST else rule.places)
-            for rule in self._rules
+            for rule in self.rules
             if rule.places is not None
         ]
         steps = [step for _, step in self._moves]
@@ -64,7 +64,7 @@ class RuleSet:
         self._pinned = frozenset(self.pins.values())
 
     def __bool__(self) -> bool:
-        return bool(self._rules)
+        return bool(self.rules)
 
     @property
     def narrows(self) -> bool:
@@ -102,7 +102,7 @@ class RuleSet:
         return not self._includes or any(rule.conditions.hold(item_id, facts, self._tree) for rule in self._includes)
 
     def _of(self, action: Action) -> list[Rule]:
-        return [rule for rule in self._rules if rule.action is action]
+        return [rule for rule in self.rules if rule.action is action]
 
     def _pins(self) -> dict[int, str]:
         pins: dict[int, str] = {}

@@ -67,6 +67,19 @@ def test_a_rule_that_has_not_begun_or_is_over_changes_nothing(api: Service) -> N
     holds(api, [SHOWN[0], *SHOWN[2:7]])
 
 
+def test_a_rule_for_a_context_holds_only_there(api: Service) -> None:
+    api.put(f"{PATH}/abroad", rule("exclude", SHOWN[:1], context={"country": ["FR", "IT"]}))
+    api.put(f"{PATH}/always", rule("exclude", SHOWN[1:2]))
+    holds(api, [SHOWN[0], *SHOWN[2:7]])
+
+    def asked(**context: str) -> list[str]:
+        answer = api.post("/v1/recommendations", {"placement": "search-empty", "limit": 6, "context": context})
+        return [item["item_id"] for item in answer.json()["items"]]
+
+    assert asked(country="IT", device="tv") == SHOWN[2:8]
+    assert asked(country="DE") == [SHOWN[0], *SHOWN[2:7]]
+
+
 def test_contradictory_rules_are_refused_with_both_ids(api: Service) -> None:
     api.put(f"{PATH}/top", rule("pin", ["d5"], position=1))
     refused = api.put(f"{PATH}/gone", rule("exclude", ["d5"]))

@@ -52,6 +52,8 @@ def test_unknown_names_are_answered_with_the_known_ones(given: dict[str, Any]) -
         ({"action": "exclude", "conditions": {"price_max": 49}}, None),
         ({"action": "exclude", "conditions": {"item_ids": ["boot"]}, "placements": ["cart"]}, None),
         ({"action": "exclude", "conditions": {"item_ids": ["boot"]}, "enabled": False}, None),
+        ({"action": "exclude", "conditions": {"item_ids": ["boot"]}, "context": {"country": ["FR"]}}, None),
+        ({"action": "exclude", "conditions": {"item_ids": ["boot"]}, "context": {"device": ["tv"]}}, "excludes it"),
         ({"action": "exclude", "conditions": {"item_ids": ["boot"]}, "ends_at": "2026-01-01T00:00:00Z"}, None),
         ({"action": "include_only", "conditions": {"brands": ["other"]}}, "among"),
         ({"action": "include_only", "conditions": {"brands": ["acme"]}}, None),
@@ -62,7 +64,8 @@ def test_unknown_names_are_answered_with_the_known_ones(given: dict[str, Any]) -
     ],
 )
 def test_contradictions_are_found_from_either_side(other: dict[str, Any], why: str | None) -> None:
-    pin = Rule.model_validate({**PIN, "placements": ["home"], "starts_at": "2026-01-01T00:00:00Z"})
+    only = {"placements": ["home"], "context": {"country": ["DE", "AT"]}, "starts_at": "2026-01-01T00:00:00Z"}
+    pin = Rule.model_validate({**PIN, **only})
     second = Rule.model_validate(other)
     for one, two in ((pin, second), (second, pin)):
         found = conflicts(one, {"two": two}, FACTS.get, TREE)
@@ -81,3 +84,10 @@ def test_a_rule_holds_from_its_start_until_before_its_end() -> None:
     rule = Rule.model_validate({**PIN, "starts_at": start, "ends_at": end, "placements": ["home"]})
     assert [rule.holds_at(Placement.HOME, at) for at in (start, end)] == [True, False]
     assert not rule.holds_at(Placement.CART, start)
+
+
+def test_a_rule_for_a_context_holds_where_every_name_has_one_of_its_values() -> None:
+    rule = Rule.model_validate({**PIN, "context": {"country": ["DE", "AT"], "device": ["phone"]}})
+    assert rule.fits({"country": "AT", "device": "phone", "more": "x"})
+    assert not rule.fits({"country": "AT"})
+    assert not rule.fits({"country": "FR", "device": "phone"})
