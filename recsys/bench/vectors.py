@@ -12,7 +12,7 @@ import numpy as np
 
 from recsys.live.vector_store import written
 from recsys.live.vectors import ContentVectors
-from recsys.models.word_vectors import WordVectors
+from recsys.models.word_vectors import Corpus, WordVectors
 from recsys.models.words import text_words
 from recsys.settings import PostgresSettings
 from recsys.stack.temporary import temporary_suite
@@ -124,4 +124,4 @@ async def _measure(database: PostgresSettings, catalogue: Catalogue, searches: i
 async def _vectors(connection: asyncpg.Connection, texts: list[str]) -> list[str]:
     rows = await connection.fetch("select word, embedding::real[] as embedding from shop.words where dataset = 'bench'")
     words = WordVectors({row["word"]: np.array(row["embedding"], np.float32) for row in rows})
-    return [written(vector) for vector in words.vectors([text_words(text) for text in texts])]
+    return [written(vector) for vector in words.vectors(Corpus(text_words(text) for text in texts))]

@@ -7,7 +7,7 @@ from datetime import datetime
 import asyncpg
 import numpy as np
 
-from recsys.models.word_vectors import Document, WordVectors
+from recsys.models.word_vectors import Corpus, WordVectors
 from recsys.models.words import item_words
 from recsys.publishing.changes import NOW, oldest_unseen, pages
 
@@ -87,29 +87,30 @@ async def changed(connection: asyncpg.Connection, statement: str, dataset: str, 
     return found
 
 
-async def documents(connection: asyncpg.Connection, dataset: str, item_ids: Sequence[str]) -> dict[str, Document]:
-    """The words of these items; none for items of which too little is known."""
-    return _documents(await connection.fetch(_THESE, dataset, item_ids))
+async def documents(connection: asyncpg.Connection, dataset: str, item_ids: Sequence[str]) -> tuple[list[str], Corpus]:
+    """The words of these items, and whose they are; without items of which too little is known."""
+    ids, corpus = list[str](), Corpus()
+    _add(ids, corpus, await connection.fetch(_THESE, dataset, item_ids))
+    return ids, corpus
 
 
-async def all_documents(connection: asyncpg.Connection, dataset: str) -> dict[str, Document]:
-    """The words of the whole catalogue."""
-    found: dict[str, Document] = {}
+async def all_documents(connection: asyncpg.Connection, dataset: str) -> tuple[list[str], Corpus]:
+    """The same of the whole catalogue."""
+    ids, corpus = list[str](), Corpus()
     last = ""
-    while page := await connection.fetch(_ALL, dataset, last, 10 * PAGE_ROWS):
-        found |= _documents(page)
+    while page := await connection.fetch(_ALL, dataset, last, 5 * PAGE_ROWS):
+        _add(ids, corpus, page)
         last = page[-1]["item_id"]
-    return found
+    return ids, corpus
 
 
-def _documents(rows: Iterable[asyncpg.Record]) -> dict[str, Document]:
-    found: dict[str, Document] = {}
+def _add(ids: list[str], corpus: Corpus, rows: Iterable[asyncpg.Record]) -> None:
     for row in rows:
         known = dict(row)
         item_id = known.pop("item_id")
         if document := item_words(**known):
-            found[item_id] = document
-    return found
+            ids.append(item_id)
+            corpus.add(document)
 
 
 async def upsert(connection: asyncpg.Connection, dataset: str, vectors: Mapping[str, np.ndarray]) -> None:

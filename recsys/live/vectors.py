@@ -15,7 +15,7 @@ import numpy as np
 
 from recsys.live import vector_store as store
 from recsys.live.vector_index import LEARN_FROM, rebuild
-from recsys.models.word_vectors import Document, WordVectors
+from recsys.models.word_vectors import Corpus, WordVectors
 from recsys.models.words import text_words
 from recsys.publishing.changes import is_ahead
 from recsys.publishing.live_lists import put_lists
@@ -79,6 +79,13 @@ class ContentVectors:
 
     async def run(self, pool: asyncpg.Pool) -> None:
         """Bring in what has changed since the last time; everything, when there was none."""
+        try:
+            await self._run(pool)
+        except BaseException:
+            self._dataset = None  # what this remembers may not have been stored
+            raise
+
+    async def _run(self, pool: asyncpg.Pool) -> None:
         async with pool.acquire() as connection:
             await store.with_vectors(connection)
             dataset = await connection.fetchval("select name from raw.datasets where is_active")
@@ -120,21 +127,22 @@ class ContentVectors:
 
     async def _begin_anew(self, connection: asyncpg.Connection, dataset: str, now: str) -> None:
         """Learn the words from the whole catalogue, and make all vectors of them."""
-        documents = await store.all_documents(connection, dataset)
-        self._words, vectors = await asyncio.to_thread(_learned, documents)
-        self._fitted = len(documents) if len(documents) >= LEARN_FROM else 0
-        await rebuild(connection, dataset, self._words, vectors, self._fitted, now)
+        ids, corpus = await store.all_documents(connection, dataset)
+        self._fitted = len(ids) if len(ids) >= LEARN_FROM else 0
+        self._words = await asyncio.to_thread(WordVectors.fit, corpus) if self._fitted else WordVectors()
+        vectors = await asyncio.to_thread(self._words.vectors, corpus)
+        await rebuild(connection, dataset, self._words, dict(zip(ids, vectors, strict=True)), self._fitted, now)
 
     async def _take_in(self, connection: asyncpg.Connection, dataset: str, item_ids: Sequence[str]) -> None:
         for start in range(0, len(item_ids), BATCH_ITEMS):
             some = item_ids[start : start + BATCH_ITEMS]
-            documents = await store.documents(connection, dataset, some)
-            new_words = {word for document in documents.values() for word in document} - self._words.known.keys()
-            vectors = await asyncio.to_thread(_vectors, self._words, documents)
+            ids, corpus = await store.documents(connection, dataset, some)
+            new_words = corpus.words.keys() - self._words.known.keys()
+            vectors = self._words.vectors(corpus)
             async with connection.transaction():
                 await store.keep_words(connection, dataset, {word: self._words.vector(word) for word in new_words})
-                await store.upsert(connection, dataset, vectors)
-                await store.forget(connection, dataset, set(some) - vectors.keys())
+                await store.upsert(connection, dataset, dict(zip(ids, vectors, strict=True)))
+                await store.forget(connection, dataset, set(some) - set(ids))
 
     async def _tell_neighbours(self, connection: asyncpg.Connection, dataset: str, changed: set[str] | None) -> None:
         """Lists of new products: of all, or of those that changed; lists of those that are new no more go."""
@@ -149,17 +157,17 @@ class ContentVectors:
         await _put(connection, dataset, SIMILAR_BY_CONTENT, {key: [] for key in listed - new})
 
     async def _tell_profiles(self, connection: asyncpg.Connection, dataset: str, changed: set[str] | None) -> None:
-        """Vectors and lists of customers: of the newest, or of those that changed."""
-        if changed is None:
-            changed = {row[0] for row in await connection.fetch(_NEWEST_CUSTOMERS, dataset, MOST_LISTS)}
-        wanted = sorted(changed)
+        """Vectors and lists of customers: of the newest, or of those that changed; lists of others go."""
+        newest = {row[0] for row in await connection.fetch(_NEWEST_CUSTOMERS, dataset, MOST_LISTS)}
+        listed = {row[0] for row in await connection.fetch(_LISTED, dataset, FITS_PROFILE)}
+        wanted = sorted(newest if changed is None else changed or newest - listed)
         for start in range(0, len(wanted), BATCH_ITEMS):
             some = wanted[start : start + BATCH_ITEMS]
             rows = await connection.fetch(_CUSTOMERS, dataset, some, LAST_PURCHASES)
             bought = {row["customer_id"]: set(row["bought"]) for row in rows}
             every = sorted(set().union(*bought.values()))
             items = dict(await connection.fetch(_VECTORS, dataset, every))  # type: ignore[arg-type]
-            profiles = [text_words(row["preference"] or "") for row in rows]
+            profiles = Corpus(text_words(row["preference"] or "") for row in rows)
             vectors = {}
             for row, profile in zip(rows, self._words.vectors(profiles), strict=True):
                 vector = profile + sum((items[each] for each in row["bought"] if each in items), np.zeros_like(profile))
@@ -172,18 +180,7 @@ class ContentVectors:
                 for key in some
             }
             await _put(connection, dataset, FITS_PROFILE, lists)
-        listed = {row[0] for row in await connection.fetch(_LISTED, dataset, FITS_PROFILE)}
-        newest = {row[0] for row in await connection.fetch(_NEWEST_CUSTOMERS, dataset, MOST_LISTS)}
-        await _put(connection, dataset, FITS_PROFILE, {key: [] for key in listed - newest})
-
-
-def _learned(documents: Mapping[str, Document]) -> tuple[WordVectors, dict[str, np.ndarray]]:
-    words = WordVectors.fit(list(documents.values())) if len(documents) >= LEARN_FROM else WordVectors()
-    return words, _vectors(words, documents)
-
-
-def _vectors(words: WordVectors, documents: Mapping[str, Document]) -> dict[str, np.ndarray]:
-    return dict(zip(documents, words.vectors(list(documents.values())), strict=True))
+        await _put(connection, dataset, FITS_PROFILE, {key: [] for key in (listed | set(wanted)) - newest})
 
 
 async def _nearest(

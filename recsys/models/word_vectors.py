@@ -6,8 +6,8 @@ singular value decomposition. A word that was not there to be learned has a dire
 """
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
 import numpy as np
@@ -19,6 +19,35 @@ MOST_LEARNED = 100_000  # words, those of most items
 SEED = 42
 
 Document = Mapping[str, float]
+
+
+class Corpus:
+    """Documents as numbers: some twenty bytes a word, where dictionaries would take two hundred.
+
+    Attributes:
+        words: the column of each word in `matrix`.
+    """
+
+    def __init__(self, documents: Iterable[Document] = ()) -> None:
+        self.words: dict[str, int] = {}
+        self._columns, self._weights, self._ends = array("i"), array("f"), array("q", [0])
+        for document in documents:
+            self.add(document)
+
+    def add(self, document: Document) -> None:
+        """One more row."""
+        for word, weight in document.items():
+            self._columns.append(self.words.setdefault(word, len(self.words)))
+            self._weights.append(weight)
+        self._ends.append(len(self._columns))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def matrix(self) -> sparse.csr_matrix:
+        """A row a document, a column a word."""
+        parts = (np.array(self._weights, np.float32), np.array(self._columns, np.int32), np.array(self._ends, np.int64))
+        return sparse.csr_matrix(parts, shape=(len(self), len(self.words)))
 
 
 class WordVectors:
@@ -33,24 +62,25 @@ class WordVectors:
         self.known, self.length = known or {}, length
 
     @classmethod
-    def fit(cls, documents: Sequence[Document]) -> "WordVectors":
+    def fit(cls, corpus: Corpus) -> "WordVectors":
         """Learn the words that at least two of the documents share."""
-        users = Counter(word for document in documents for word in document)
-        shared = [word for word, count in users.most_common(MOST_LEARNED) if count > 1]
-        size = min(DIMENSIONS, len(documents) - 1, len(shared) - 1)
+        matrix = corpus.matrix()
+        users = np.bincount(matrix.indices, minlength=len(corpus.words))
+        shared = np.argsort(-users, kind="stable")[: min(MOST_LEARNED, int((users > 1).sum()))]
+        size = min(DIMENSIONS, len(corpus) - 1, len(shared) - 1)
         if size < 1:
             return cls()
-        places = {word: place for place, word in enumerate(shared)}
-        rarity = np.array([_rarity(users[word], len(documents)) for word in shared], np.float32)
-        matrix = _matrix(documents, places) @ sparse.diags(rarity)
+        rarity = (np.log((1 + len(corpus)) / (1 + users[shared])) + 1).astype(np.float32)
+        matrix = matrix[:, shared] @ sparse.diags(rarity)
         lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
         matrix = (sparse.diags(1 / np.maximum(lengths, 1e-9)) @ matrix).tocsr().astype(np.float32)
         decomposed = TruncatedSVD(size, n_iter=4, random_state=SEED).fit(matrix)
         vectors = np.zeros((len(shared), DIMENSIONS), np.float32)
         vectors[:, :size] = decomposed.components_.T * rarity[:, None]
+        names = list(corpus.words)
+        known = {names[column]: vector for column, vector in zip(shared, vectors, strict=True)}
         # As long as a learned word is on average (all of them together have the length of the components), but rare.
-        length = math.sqrt(size / len(shared)) * _rarity(1, len(documents))
-        return cls(dict(zip(shared, vectors, strict=True)), length=length)
+        return cls(known, length=math.sqrt(size / len(shared)) * (math.log((1 + len(corpus)) / 2) + 1))
 
     def vector(self, word: str) -> np.ndarray:
         """The word's vector; one that was not learned has the same in every process and at any time."""
@@ -61,34 +91,10 @@ class WordVectors:
             found = self.known[word] = direction * np.float32(self.length / np.linalg.norm(direction))
         return found
 
-    def vectors(self, documents: Sequence[Document]) -> np.ndarray:
+    def vectors(self, corpus: Corpus) -> np.ndarray:
         """A row a document, of length 1; of length 0 where a document has no word."""
-        places: dict[str, int] = {}
-        for document in documents:
-            for word in document:
-                places.setdefault(word, len(places))
-        if not places:
-            return np.zeros((len(documents), DIMENSIONS), np.float32)
-        sums = _matrix(documents, places) @ np.stack([self.vector(word) for word in places])
+        if not corpus.words:
+            return np.zeros((len(corpus), DIMENSIONS), np.float32)
+        sums = corpus.matrix() @ np.stack([self.vector(word) for word in corpus.words])
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         return (sums / np.maximum(lengths, 1e-9)).astype(np.float32)
-
-
-def _rarity(users: int, documents: int) -> float:
-    """Inverse document frequency."""
-    return math.log((1 + documents) / (1 + users)) + 1
-
-
-def _matrix(documents: Sequence[Document], places: Mapping[str, int]) -> sparse.csr_matrix:
-    """A row a document, a column a word."""
-    columns, weights, ends = [], [], [0]
-    for document in documents:
-        for word, weight in document.items():
-            if (place := places.get(word)) is not None:
-                columns.append(place)
-                weights.append(weight)
-        ends.append(len(columns))
-    return sparse.csr_matrix(
-        (np.array(weights, np.float32), np.array(columns, np.int32), np.array(ends, np.int64)),
-        shape=(len(documents), len(places)),
-    )

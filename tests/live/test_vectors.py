@@ -171,3 +171,16 @@ async def test_nothing_to_do_without_a_dataset(database: PostgresSettings) -> No
     await asyncio.wait_for(ContentVectors().run(made), 5)
     await made.close()
     assert json.dumps(write(database, "select count(*) from shop.live_lists")) == "[[0]]"
+
+
+async def test_a_run_that_failed_is_made_up_for(shop: PostgresSettings, pool: asyncpg.Pool) -> None:
+    job = ContentVectors()
+    await job.run(pool)
+    add(shop, "shoe99", "running shoe zorbli")
+    write(shop, "alter table shop.item_vectors rename to away")
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await job.run(pool)
+    write(shop, "alter table shop.away rename to item_vectors")
+    await job.run(pool)
+    assert write(shop, "select word from shop.words where word = 'zorbli'")
+    assert kinds(lists(shop, "similar_by_content")["shoe99"][:9]) == {"shoe"}
