@@ -87,6 +87,8 @@ def test_peers_are_measured_beside_our_models() -> None:
 def test_mistakes_are_named() -> None:
     with pytest.raises(BadInputError, match="takes K"):
         make("implicit_cosine", neighbours=3)
+    with pytest.raises(BadInputError, match=r"implicit_cosine\.K is 'many'"):
+        make("implicit_cosine", K="many")
     with pytest.raises(BadInputError, match=r"popularity.*implicit_als"):
         make("implicit_sar")
     with pytest.raises(NotReadyError, match="implicit_bpr"):

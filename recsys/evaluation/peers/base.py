@@ -96,11 +96,14 @@ def check_parameters(name: str, given: dict[str, object], known: dict[str, objec
     """The defaults with what was given.
 
     Raises:
-        BadInputError: a parameter is not known.
+        BadInputError: a parameter is not known, or no number.
     """
     if unknown := sorted(given.keys() - known.keys()):
         raise BadInputError(
             f"The model {name!r} does not take {', '.join(unknown)}.",
             remedy=f"It takes {', '.join(sorted(known)) or 'no parameters'}.",
         )
+    for parameter, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise BadInputError(f"{name}.{parameter} is {value!r}.", remedy="Give a number.")
     return known | given

@@ -44,7 +44,7 @@ class RecTools(Peer):
         self._folder = tempfile.TemporaryDirectory(prefix="recsys-rectools-")
         self._process = subprocess.Popen(
             # -I keeps this folder, whose modules are named after packages, out of its imports.
-            [str(python), "-I", str(_SCRIPT), self.name, json.dumps(self.parameters)],
+            [str(python.absolute()), "-I", str(_SCRIPT), self.name, json.dumps(self.parameters)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=self._folder.name,
