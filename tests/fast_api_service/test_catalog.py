@@ -158,6 +158,16 @@ def test_a_first_word_about_a_loaded_item_keeps_what_is_known_of_it(api: Service
     assert send(api, "PUT", f"/v1/products/{name}", {"stock": 3}).json()["category_id"] is None
 
 
+def test_what_is_sold_out_or_hidden_is_recommended_no_more_until_it_is_back(api: Service) -> None:
+    path, changes = "/v1/products/x95", [{"stock": 0}, {"stock": 5}, {"is_hidden": True}, {"is_hidden": False}]
+    send(api, "PUT", path, {})
+    for change in changes:
+        send(api, "PATCH", path, change)
+        is_shown = change in ({"stock": 5}, {"is_hidden": False})
+        # Either worker may answer.
+        wait_until(lambda shown=is_shown: {"x95" in api.items("/v1/items/x93/similar") for _ in range(6)} == {shown}, 5)
+
+
 def test_an_amount_that_is_next_to_nothing_is_nothing(api: Service, shop: RunContext) -> None:
     name = new_id()
     made = send(api, "PUT", f"/v1/products/{name}", {"price": 5.4e-252, "recommendation_weight": 1e-300})
