@@ -28,6 +28,7 @@ ERRORS = responses(401, 403, 422, 500)
 BODY_ERRORS = ERRORS | responses(400, 413, 503)
 TOP_K = 10
 DONE = b"200"  # the original's body
+ITEMS_AT_ONCE = 1000  # a transaction of the service lasts a few seconds at most
 
 _ACTIVE = "select name, source from raw.datasets where is_active for update"
 _REST = "update raw.datasets set is_active = false where is_active"
@@ -110,7 +111,8 @@ async def interact(request: Request, interaction: Annotated[Interaction, Body()]
 async def add_items(request: Request, items: Annotated[NewItems, Body()]) -> Response:
     """Items that are there already stay as they are."""
     changes = [Change(item_id, {}) for item_id in dict.fromkeys(items.item_ids)]
-    await records_of(request, PRODUCT).change_many(changes)
+    for start in range(0, len(changes), ITEMS_AT_ONCE):
+        await records_of(request, PRODUCT).change_many(changes[start : start + ITEMS_AT_ONCE])
     return _json(DONE)
 
 

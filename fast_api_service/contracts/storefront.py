@@ -30,7 +30,7 @@ from fast_api_service.contracts.storefront_objects import (
 from fast_api_service.contracts.storefront_predictions import Prediction, PredictionRequest, predict
 from fast_api_service.database import database_errors
 from fast_api_service.events.service import MOST_EVENTS
-from fast_api_service.problems import FieldProblem, ProblemError, field_problems, responses
+from fast_api_service.problems import FieldProblem, ProblemError, field_problems, invalid, responses
 from fast_api_service.routing import DirectRoute
 from recsys.api_keys import Scope
 from recsys.errors import NotReadyError
@@ -153,7 +153,7 @@ async def show_dashboard(
             remedy="Give a time before date_to.",
             reason="date_range",
         )
-        raise models.invalid([problem])
+        raise invalid([problem])
     with database_errors("Reports are made from it."):
         document = await dashboard(request, await _dataset(request), date_from.date(), date_to.date())
     return _json(document)
