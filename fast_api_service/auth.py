@@ -36,6 +36,15 @@ def key_name(request: Request) -> str:
     return key.name
 
 
+def check_scope(request: Request, scope: Scope) -> None:
+    """See that a request's key has a scope beyond those of its route, because of what the request holds.
+
+    Raises:
+        ProblemError: 403.
+    """
+    _check(request.scope[SCOPE_KEY], scope)
+
+
 class KeyRing:
     """The keys of a file, re-read within a second of a change; a damaged file leaves the last good keys in use."""
 
@@ -63,13 +72,7 @@ class KeyRing:
                 found = key
         if found is None:
             raise _unauthorized("The key in the header X-API-Key is not known.")
-        if not found.allows(scope):
-            raise ProblemError(
-                403,
-                "missing-scope",
-                f"The key {found.name!r} lacks the scope {scope!s}.",
-                remedy=f"Use a key with that scope: `recsys keys create NAME --scope {scope}`.",
-            )
+        _check(found, scope)
         return found
 
     def _look(self) -> None:
@@ -87,6 +90,16 @@ class KeyRing:
         except (ConfigurationError, OSError) as error:
             self.problem = str(error)
             log.error("Keeping the last good keys: %s", error)
+
+
+def _check(key: ApiKey, scope: Scope) -> None:
+    if not key.allows(scope):
+        raise ProblemError(
+            403,
+            "missing-scope",
+            f"The key {key.name!r} lacks the scope {scope!s}.",
+            remedy=f"Use a key with that scope: `recsys keys create NAME --scope {scope}`.",
+        )
 
 
 def _unauthorized(message: str) -> ProblemError:

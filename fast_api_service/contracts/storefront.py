@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Query, Request
 from pydantic import BaseModel, Field, SkipValidation, ValidationError
 from starlette.responses import Response
 
-from fast_api_service.auth import needs
+from fast_api_service.auth import check_scope, needs
 from fast_api_service.catalog.categories import CATEGORY
 from fast_api_service.catalog.products import PRODUCT
 from fast_api_service.catalog.records import Change
@@ -38,8 +38,7 @@ from recsys.errors import NotReadyError
 router = APIRouter(tags=["contract: storefront"], route_class=DirectRoute)
 ERRORS = responses(401, 403, 422, 500, 503)
 BODY_ERRORS = ERRORS | responses(400, 413)
-# It stores catalogue, feedback, configuration and training wishes alike.
-STORING, READING = [needs(Scope.ADMIN)], [needs(Scope.READ)]
+STORING = [needs(Scope.CATALOG), needs(Scope.EVENTS)]
 
 # Checked row by row, so that bad rows do not block good ones.
 OneObject = Annotated[SkipValidation[Known], Body(description="An object with its `_model_class`.")]
@@ -69,7 +68,7 @@ class StoreReceipt(BaseModel):
     dependencies=STORING,
 )
 async def store_object(request: Request, told: OneObject) -> Response:
-    """Catalogue, feedback, configuration, or a model to train: as `_model_class` says."""
+    """Catalogue, feedback, configuration, or a model to train: as `_model_class` says. The last two need `admin`."""
     return _json(await _store(request, [told]))
 
 
@@ -92,7 +91,7 @@ async def store_objects(request: Request, told: Objects) -> Response:
     responses=BODY_ERRORS,
     summary="Article numbers to show",
     operation_id="contractPredict",
-    dependencies=READING,
+    dependencies=[needs(Scope.READ)],
 )
 async def predictions(request: Request, asked: Annotated[PredictionRequest, Body()]) -> Response:
     """Ordered, best first. A category has all of its variants, those that are sold out last; without any: `[]`."""
@@ -119,7 +118,7 @@ async def predictions(request: Request, asked: Annotated[PredictionRequest, Body
     responses=BODY_ERRORS,
     summary="Where products stand",
     operation_id="contractPredictPositions",
-    dependencies=READING,
+    dependencies=[needs(Scope.READ)],
 )
 async def product_positions(request: Request, asked: Annotated[PredictionRequest, Body()]) -> Response:
     """Of each product the position of its best variant in the list of `/predict`, from 0."""
@@ -136,7 +135,7 @@ async def product_positions(request: Request, asked: Annotated[PredictionRequest
     responses=ERRORS,
     summary="Performance, training, configuration",
     operation_id="contractDashboard",
-    dependencies=STORING,
+    dependencies=[needs(Scope.ADMIN)],
 )
 async def show_dashboard(
     request: Request,
@@ -172,6 +171,8 @@ async def _store(request: Request, rows: Any) -> dict[str, Any]:
             usable[index] = KNOWN.validate_python(row)
         except ValidationError as error:
             rejected[index] = field_problems(error.errors(include_url=False), "body", index)
+    if any(isinstance(each, Config | TrainerQueueItem) for each in usable.values()):
+        check_scope(request, Scope.ADMIN)
     with database_errors("Nothing of this request was stored."):
         dataset = await _dataset(request)
     await _store_categories(request, usable, rejected)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from recsys import api_keys
+from recsys.api_keys import Scope
 from recsys.pipeline.context import RunContext
 from recsys.storage import postgres
 from tests.conftest import wait_until
@@ -246,6 +248,21 @@ def test_the_dashboard_counts_answers_as_they_are_given(stocked: None, api: Serv
     assert board["config"]["homepageScoringCascade"][0] == "ease"
     assert api.get("/dashboard", date_from="2026-01-02T00:00:00Z", date_to="2026-01-01T00:00:00Z").status_code == 422
     assert time.time() > NOW.timestamp()
+
+
+def test_configuring_and_training_need_more_than_storing(api: Service) -> None:
+    for key in ("reader", "events"):
+        assert api.post("/store_object", told("Category", id=804), key=key).status_code == 403
+    storing = api_keys.create(api.folder / "api_keys.json", "storefront", [Scope.CATALOG, Scope.EVENTS])
+    api.keys["storefront"] = storing
+
+    def status(*objects: dict[str, Any]) -> int:
+        return api.post("/store_objects", list(objects), key="storefront").status_code
+
+    wait_until(lambda: status(told("Category", id=804)) == 200, 5)  # the new key is known within a second
+    assert status(told("Category", id=805), told("TrainerQueueItem", model_name="ease")) == 403
+    assert status(told("Config", homepageScoringCascade=["ease"])) == 403
+    assert api.get("/v1/categories/805").status_code == 404, "nothing of a refused request is stored"
 
 
 def test_the_address_itself_is_the_health_check(api: Service) -> None:
