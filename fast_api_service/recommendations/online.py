@@ -66,9 +66,11 @@ def basket_picks(
             alike = {item_id: score for item_id, score in alike.items() if score > 0}
         rows.append((base, alike))
         # Few are in two rows, and whole dictionaries are joined faster than entry by entry.
-        both = {item_id: totals[item_id] + alike[item_id] for item_id in totals.keys() & alike.keys()}
-        totals.update(alike)
-        totals.update(both)
+        if totals.keys().isdisjoint(alike):
+            totals.update(alike)
+        else:
+            both = {item_id: totals[item_id] + alike[item_id] for item_id in totals.keys() & alike.keys()}
+            totals |= alike | both
     # Sorting keeps the order of equal scores, which is the same for the same basket.
     for item_id in sorted(totals, key=totals.__getitem__, reverse=True):
         nearest = max(rows, key=lambda each: each[1].get(item_id, 0.0))[0]

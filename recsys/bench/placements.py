@@ -61,7 +61,7 @@ def _cart(shop: Shop, chooser: random.Random, key: str) -> Request:
 def _make_rules(service: RunningService) -> None:
     """Fifty rules of all kinds, in force at the home page, that between them touch every third item."""
     for number in range(RULES):
-        service.ask(f"/v1/rules/rule-{number}", rule(number), "PUT")
+        service.ask(f"/v1/rules/rule-{number}", rule(number) | {"placements": ["home"]}, "PUT")
     time.sleep(3)  # every worker takes them over within a second
 
 

@@ -5,7 +5,10 @@ time window or a fact of the item changes, and a request looks it up as it looks
 """
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
+from operator import add
 from typing import Any, Final, TypeVar
 
 from recsys.placements.categories import CategoryTree
@@ -22,17 +25,32 @@ Pick = TypeVar("Pick", bound=tuple[Any, ...])  # an item's id, and whatever else
 
 
 class Effects(dict[str, Effect]):
-    """Effect by item id, worked out when first looked up; bounded."""
+    """Effect by item id, worked out when first looked up; bounded. `excluded` are those of them not to be shown."""
 
     def __init__(self, work_out: Callable[[str], Effect]) -> None:
         super().__init__()
         self._work_out = work_out
+        self.excluded: set[str] = set()
 
     def __missing__(self, item_id: str) -> Effect:
         if len(self) >= _MOST_EFFECTS:
             self.clear()
+            self.excluded.clear()
         effect = self[item_id] = self._work_out(item_id)
+        if effect == EXCLUDED:
+            self.excluded.add(item_id)
         return effect
+
+    def excluded_of(self, item_ids: Sequence[str]) -> set[str]:
+        """Those of the items that may not be shown; a request asks this of a whole list at once."""
+        deque(map(self.__getitem__, item_ids), maxlen=0)
+        return self.excluded.intersection(item_ids)
+
+    def forget(self, item_ids: Iterable[str]) -> None:
+        """Work these out anew."""
+        for item_id in item_ids:
+            self.pop(item_id, None)
+            self.excluded.discard(item_id)
 
 
 class RuleSet:
@@ -73,8 +91,7 @@ class RuleSet:
 
     def forget(self, item_ids: Iterable[str]) -> None:
         """The facts of these items, none of them one of `candidates`, changed."""
-        for item_id in item_ids:
-            self.effects.pop(item_id, None)
+        self.effects.forget(item_ids)
 
     def arrange(self, picks: Sequence[Pick], limit: int, pinned: Sequence[tuple[int, Pick]] = ()) -> list[Pick]:
         """The first `limit` picks as the rules want them.
@@ -91,8 +108,7 @@ class RuleSet:
         """Where the first `limit` items stand among those given, which are as `arrange` wants them."""
         if not self.lookahead:
             return range(min(limit, len(item_ids)))
-        effects = self.effects
-        places = [place + effects[item_id] for place, item_id in enumerate(item_ids)]
+        places = list(map(add, map(self.effects.__getitem__, item_ids), count()))
         return sorted(range(len(places)), key=places.__getitem__)[:limit]
 
     def lets_in(self, item_id: str, facts: Facts | None) -> bool:
