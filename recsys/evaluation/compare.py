@@ -56,7 +56,12 @@ def evaluate(
     for name, model in chosen.items():
         say(f"{name}: fitting, and scoring {bench.users.height:,} users")
         try:
-            report.models[name] = bench.run(model)
+            found = report.models[name] = bench.run(model)
+            # Told at once: what has been found is known even if a later model is interrupted.
+            figures = ", ".join(
+                f"{metric} {found.values[metric]:.4f}" for metric in (f"ndcg@{max(k)}", f"recall@{max(k)}")
+            )
+            say(f"{name}: {figures}; {found.fit_s:.0f} + {found.score_s:.0f} s")
         except RecsysError as error:
             report.failed[name] = error
     if not report.models:
