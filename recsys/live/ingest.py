@@ -58,7 +58,7 @@ left join lateral (
 where chosen.name is not null and not exists (
     select from shop.erasures
     where dataset = chosen.name and (extract(epoch from erased_at) * 1000)::bigint >= event.timestamp_ms
-      and user_hash in (shop.user_hash(event.user_id), shop.user_hash('session:' || event.session_id))
+      and user_hash = shop.user_hash(coalesce(event.user_id, 'session:' || event.session_id))
 )
 on conflict (dataset, event_id) do nothing returning dataset, event_id
 """

@@ -51,7 +51,8 @@ create table shop.session_owners (
     merged_at  timestamptz not null default clock_timestamp(),
     primary key (dataset, session_id, merged_at)
 );
-create index session_owners_by_user on shop.session_owners (dataset, user_id);
+-- Not by dataset first: a planner that knows no better would read a whole shop's sessions by it.
+create index session_owners_by_user on shop.session_owners (user_id);
 
 create function shop.user_hash(user_id text) returns text language sql immutable strict parallel safe
 return encode(sha256(convert_to(user_id, 'UTF8')), 'hex');
