@@ -1,6 +1,7 @@
 """What the worker does; a job is a function in a file of its own."""
 
 from recsys.live.exploration import Exploration
+from recsys.live.forgetting import forget_old
 from recsys.live.newest import list_products
 from recsys.live.rollup import roll_up
 from recsys.live.training import train_on_demand
@@ -15,4 +16,5 @@ JOBS: tuple[Job, ...] = (
     Job("training", 3.0, train_on_demand),
     Job("rollup", 60.0, roll_up),
     Job("vectors", 1.0, update_vectors),
+    Job("forgetting", 3600.0, forget_old),
 )
