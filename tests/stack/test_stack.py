@@ -9,7 +9,9 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -73,6 +75,28 @@ def test_all_seven_dags_are_green(shown: str) -> None:
     airflow = AirflowClient(load(AirflowSettings))
     assert sorted(name[0] for name in airflow.dags().values()) == list("1234567")
     assert airflow.newest_runs() == dict.fromkeys(airflow.dags(), "success")
+
+
+def test_a_training_that_is_asked_for_is_run_by_airflow_and_judged_by_the_gate(shown: str, stack: Cli) -> None:
+    (key,) = re.findall("^ADMIN_API_KEY=(.*)", (stack.folder / "api_keys.txt").read_text(), re.MULTILINE)
+    address = f"http://127.0.0.1:{load(StackSettings).api_port}/v1/training"
+    with httpx.Client(headers={"X-API-Key": key.strip("'\"")}) as client:
+        asked = client.post(address, json={"model": "als"})
+        assert asked.status_code == 202, asked.text
+
+        def over() -> dict[str, Any] | None:
+            found: dict[str, Any] = client.get(f"{address}/{asked.json()['request_id']}").json()
+            return found if found["state"] in {"succeeded", "failed"} else None
+
+        wait_until(over, 240, every=1)
+        done = over()
+        assert done is not None
+        assert done["state"] == "succeeded", done
+        assert done["telemetry"]["outcome"] in {"published the challenger", "kept the champion"}
+        assert done["telemetry"]["peak_memory_mb"] > 50
+        assert done["telemetry"]["hyperparameters"]["factors"] == 64
+    # The lists that follow from a new model are made by runs of their own: let them end.
+    wait_until(lambda: set(AirflowClient(load(AirflowSettings)).newest_runs().values()) == {"success"}, 240, every=1)
 
 
 def test_the_printed_requests_work_as_printed(shown: str) -> None:
