@@ -27,7 +27,9 @@ def retrieve(view: View, cascade: Iterable[CascadeSource]) -> Iterator[Pick]:
         elif step.weight:
             picks, found = weave(view.visible(picks), view.visible(found), step.weight), ()
         picks = chain(picks, found)
-    return picks
+    # A category's page is all of it, whatever sources are enabled.
+    rest = view.members.in_order if view.members else ()
+    return chain(picks, ((item_id, 0.0, *FROM_CATALOGUE, None) for item_id in rest))
 
 
 def compose(view: View, limit: int, *, whole: bool = False) -> tuple[list[Pick], dict[str, float]]:

@@ -1,5 +1,6 @@
 """Placements over HTTP: each answers from its sources, and never with what the shopper has, hates or cannot get."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -117,6 +118,15 @@ def test_a_category_begins_with_what_the_shopper_is_after(api: Service) -> None:
     event(api, "view", "x102", user_id="toy-lover")
     order = category(api, "toys", user_id="toy-lover", limit=4)
     assert order[:3] == [item for item in neighbours("x102") if item in TOYS and item != "x106"][:3]
+
+
+def test_a_category_is_whole_whatever_sources_are_enabled(api: Service) -> None:
+    api.put("/v1/configuration", {"placements": {"category": {"cascade": [{"source": "newest"}]}}})
+    try:
+        time.sleep(0.5)  # longer than a worker takes to look
+        assert len(category(api, "toys", limit=50)) == 7
+    finally:
+        api.post("/v1/configuration/rollback", {"version": 0})
 
 
 def test_positions_are_those_of_the_whole_category(api: Service) -> None:
