@@ -1,4 +1,4 @@
-"""Which items are sold out or hidden, and so not to be shown: kept in process, and on disk for starts without Postgres."""
+"""Which items are sold out or hidden, so not to be shown: kept in process, and on disk for starts without Postgres."""
 
 import asyncio
 from pathlib import Path

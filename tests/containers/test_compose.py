@@ -44,8 +44,8 @@ def test_it_follows_the_compose_specification():
 
 def test_the_whole_suite_is_there():
     assert set(SERVICES) == {
-        "postgres", "s3", "mlflow", "init", "airflow-api", "airflow-scheduler", "airflow-dags", "service", "worker", "recsys",
-        "prometheus", "alertmanager", "grafana", "rabbitmq", "statsd-exporter", "postgres-exporter",
+        "postgres", "s3", "mlflow", "init", "airflow-api", "airflow-scheduler", "airflow-dags", "service", "worker",
+        "recsys", "prometheus", "alertmanager", "grafana", "rabbitmq", "statsd-exporter", "postgres-exporter",
     }  # fmt: skip
 
 
