@@ -99,7 +99,7 @@ class View:
         hidden = self.unavailable.intersection(items)
         hidden.update(item_id for item_id in set(self.not_again).intersection(items) if not self.again(item_id))
         if effects is not None:
-            hidden |= effects.excluded_of(items)
+            hidden |= effects.excluded(items)
         kept = list(islice(filterfalse(hidden.__contains__, items), self.wanted))
         if len(kept) < self.wanted:
             return []

@@ -5,9 +5,8 @@ time window or a fact of the item changes, and a request looks it up as it looks
 """
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from itertools import count
+from itertools import compress, count
 from operator import add
 from typing import Any, Final, TypeVar
 
@@ -25,32 +24,21 @@ Pick = TypeVar("Pick", bound=tuple[Any, ...])  # an item's id, and whatever else
 
 
 class Effects(dict[str, Effect]):
-    """Effect by item id, worked out when first looked up; bounded. `excluded` are those of them not to be shown."""
+    """Effect by item id, worked out when first looked up; bounded."""
 
     def __init__(self, work_out: Callable[[str], Effect]) -> None:
         super().__init__()
         self._work_out = work_out
-        self.excluded: set[str] = set()
 
     def __missing__(self, item_id: str) -> Effect:
         if len(self) >= _MOST_EFFECTS:
             self.clear()
-            self.excluded.clear()
         effect = self[item_id] = self._work_out(item_id)
-        if effect == EXCLUDED:
-            self.excluded.add(item_id)
         return effect
 
-    def excluded_of(self, item_ids: Sequence[str]) -> set[str]:
+    def excluded(self, item_ids: Sequence[str]) -> set[str]:
         """Those of the items that may not be shown; a request asks this of a whole list at once."""
-        deque(map(self.__getitem__, item_ids), maxlen=0)
-        return self.excluded.intersection(item_ids)
-
-    def forget(self, item_ids: Iterable[str]) -> None:
-        """Work these out anew."""
-        for item_id in item_ids:
-            self.pop(item_id, None)
-            self.excluded.discard(item_id)
+        return set(compress(item_ids, map(math.isinf, map(self.__getitem__, item_ids))))
 
 
 class RuleSet:
@@ -91,7 +79,8 @@ class RuleSet:
 
     def forget(self, item_ids: Iterable[str]) -> None:
         """The facts of these items, none of them one of `candidates`, changed."""
-        self.effects.forget(item_ids)
+        for item_id in item_ids:
+            self.effects.pop(item_id, None)
 
     def arrange(self, picks: Sequence[Pick], limit: int, pinned: Sequence[tuple[int, Pick]] = ()) -> list[Pick]:
         """The first `limit` picks as the rules want them.
@@ -137,7 +126,7 @@ class RuleSet:
             return EXCLUDED
         steps = [step for rule, step in self._moves if rule.conditions.hold(item_id, facts, tree)]
         up, down = min(0, *steps, 0), max(0, *steps, 0)
-        return up + down + (0.5 if down else -0.5 if up else 0)
+        return up + down + (0.5 if down else -0.5 if up else 0.0)
 
 
 def with_pins(picks: Sequence[Pick], limit: int, pinned: Sequence[tuple[int, Pick]]) -> list[Pick]:

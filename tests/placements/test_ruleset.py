@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recsys.placements import ruleset
 from recsys.placements.categories import CategoryTree
 from recsys.placements.rules import Rule
 from recsys.placements.ruleset import EXCLUDED, RuleSet
@@ -131,6 +133,13 @@ def test_effects_are_worked_out_anew_for_items_whose_facts_changed() -> None:
     assert found.effects["i8"] == 0  # remembered
     found.forget(["i8"])
     assert found.effects["i8"] == EXCLUDED
+
+
+def test_forgetting_effects_to_save_memory_lets_nothing_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ruleset, "_MOST_EFFECTS", 3)
+    found = rules(rule("exclude", {"item_ids": ITEMS[::4]}))
+    assert found.effects.excluded(ITEMS) == set(ITEMS[::4])
+    assert len(found.effects) <= 3
 
 
 def test_a_pin_waits_for_its_other_conditions() -> None:
