@@ -122,7 +122,7 @@ def running_service(
         context = _context(environment)
         shop.stock(context.postgres, marks)
         shop.publish(context, marks[0])
-        key = api_keys.create(folder / "api_keys.json", "bench", [Scope.READ, Scope.EVENTS, Scope.CATALOG])
+        key = api_keys.create(folder / "api_keys.json", "bench", [Scope.ADMIN])
         environment.pop("SERVICE_STATE_DIR", None)
         with _started(context, key, folder, {**environment, **(variables or {})}, workers) as service:
             yield service
