@@ -74,6 +74,7 @@ def add_routes(router: APIRouter, kind: Kind, kept: type[BaseModel], reading: Sc
         openapi_extra={"parameters": [IF_NONE_MATCH]},
         summary=f"One {noun}",
         operation_id=f"get{title}",
+        description=f"The {noun} as it is kept, with its ETag; 304 where `If-None-Match` names what is kept.",
         dependencies=[needs(reading)],
     )
     async def get(request: Request, id: key_path) -> Response:  # type: ignore[valid-type]
@@ -116,6 +117,7 @@ def add_routes(router: APIRouter, kind: Kind, kept: type[BaseModel], reading: Sc
         openapi_extra={"parameters": [IF_MATCH]},
         summary=f"Delete a {noun}",
         operation_id=f"delete{title}",
+        description="Gone for good; with `If-Match` only if nobody changed it meanwhile.",
         dependencies=writing,
     )
     async def delete(request: Request, id: key_path) -> Response:  # type: ignore[valid-type]

@@ -109,6 +109,7 @@ def _add_record_routes(
         responses=ERRORS | responses(404),
         summary=f"One {noun}",
         operation_id=f"contractGet_{noun}",
+        description=f"The {noun} in the fields of that service.",
         dependencies=reading,
     )
     async def one(request: Request, id: IdPath) -> Response:

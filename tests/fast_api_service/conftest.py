@@ -30,11 +30,20 @@ def api(shop: RunContext, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="session")
-def queued_api(shop: RunContext, broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Another service on that shop, whose events pass through RabbitMQ and a worker."""
+def queued_shop(
+    postgres_server_settings: PostgresSettings, s3_server_settings: ObjectStoreSettings
+) -> Iterator[RunContext]:
+    """A shop of the queue's own: its worker's lists would come into the answers of the other."""
+    with published_shop.published(postgres_server_settings, s3_server_settings) as run:
+        yield run
+
+
+@pytest.fixture(scope="session")
+def queued_api(queued_shop: RunContext, broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service whose events pass through RabbitMQ and a worker."""
     folder = tmp_path_factory.mktemp("queued")
     more = {"EVENTS_QUEUE_URL": broker.url, "WORKER_PORT": str(free_port()), "SERVICE_WORKERS": "1"}
-    variables = running_service.environment(shop.postgres, shop.store.settings, folder, **more)
+    variables = running_service.environment(queued_shop.postgres, queued_shop.store.settings, folder, **more)
     with (
         running([sys.executable, "-m", "recsys.live"], folder / "worker.log", environment=variables),
         running_service.service(variables, folder) as started,

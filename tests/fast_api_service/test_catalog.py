@@ -165,7 +165,7 @@ def test_what_is_sold_out_or_hidden_is_recommended_no_more_until_it_is_back(api:
         send(api, "PATCH", path, change)
         is_shown = change in ({"stock": 5}, {"is_hidden": False})
         # Either worker may answer.
-        wait_until(lambda shown=is_shown: {"x95" in api.items("/v1/items/x93/similar") for _ in range(6)} == {shown}, 5)
+        wait_until(lambda shown=is_shown: {"x95" in api.items("/v1/items/x93/similar") for _ in range(6)} == {shown})
 
 
 def test_an_amount_that_is_next_to_nothing_is_nothing(api: Service, shop: RunContext) -> None:

@@ -32,7 +32,7 @@ def test_a_change_is_a_version_and_in_use_within_a_moment(api: Service) -> None:
     made = api.put(PATH, ONLY_NEW | {"comment": "Three will do."})
     assert made.status_code == 200
     assert made.json()["version"] > before["version"]
-    wait_until(lambda: all(len(emailed(api)) == 3 for _ in range(8)), 5)
+    wait_until(lambda: all(len(emailed(api)) == 3 for _ in range(8)))
     found = api.get(PATH).json()
     assert (found["author"], found["comment"], found["problem"]) == ("admin", "Three will do.", None)
     assert found["placements"]["email"]["cascade"] == [{"source": "default", "enabled": True, "size": 3, "weight": 0.0}]
@@ -84,14 +84,14 @@ def test_what_is_not_there_is_not_found_and_readers_may_not_look(api: Service) -
 
 def test_a_configuration_broken_by_hand_changes_nothing_and_raises_the_alarm(api: Service, shop: RunContext) -> None:
     version = api.put(PATH, ONLY_NEW).json()["version"]
-    wait_until(lambda: all(len(emailed(api)) == 3 for _ in range(8)), 5)
+    wait_until(lambda: all(len(emailed(api)) == 3 for _ in range(8)))
     with postgres.transaction(shop.postgres) as cursor:
         cursor.execute("update shop.configurations set body = '{\"placements\": 7}' where version = %s", (version,))
-    wait_until(lambda: metric(api, "recsys_configuration_problem", what="configuration") == 1, 5)
+    wait_until(lambda: metric(api, "recsys_configuration_problem", what="configuration") == 1)
     assert len(emailed(api)) == 3
     found = api.get(PATH).json()
     assert "placements" in found["problem"]
     assert found["placements"]["email"]["cascade"][0]["size"] == 3
     assert api.get(f"{PATH}/{version}").status_code == 409
     api.put(PATH, ONLY_NEW)
-    wait_until(lambda: metric(api, "recsys_configuration_problem", what="configuration") == 0, 5)
+    wait_until(lambda: metric(api, "recsys_configuration_problem", what="configuration") == 0)

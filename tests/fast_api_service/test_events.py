@@ -25,11 +25,17 @@ def api(way: str, api: Service, request: pytest.FixtureRequest) -> Service:
     return api if way == "direct" else request.getfixturevalue("queued_api")
 
 
-def stored(shop: RunContext, event_ids: list[str], count: int | None = None) -> list[tuple[Any, ...]]:
+@pytest.fixture
+def kept(way: str, shop: RunContext, request: pytest.FixtureRequest) -> RunContext:
+    """The shop whose events these are."""
+    return shop if way == "direct" else request.getfixturevalue("queued_shop")
+
+
+def stored(kept: RunContext, event_ids: list[str], count: int | None = None) -> list[tuple[Any, ...]]:
     """Those of the events that are stored, when as many are as are expected."""
     wanted = len(event_ids) if count is None else count
-    wait_until(lambda: len(rows(shop, event_ids)) >= wanted)
-    return rows(shop, event_ids)
+    wait_until(lambda: len(rows(kept, event_ids)) >= wanted)
+    return rows(kept, event_ids)
 
 
 def taken(receipt: dict[str, Any]) -> int:
@@ -37,8 +43,8 @@ def taken(receipt: dict[str, Any]) -> int:
     return int(receipt["stored"]) + int(receipt["queued"])
 
 
-def rows(shop: RunContext, event_ids: list[str]) -> list[tuple[Any, ...]]:
-    with postgres.transaction(shop.postgres) as cursor:
+def rows(kept: RunContext, event_ids: list[str]) -> list[tuple[Any, ...]]:
+    with postgres.transaction(kept.postgres) as cursor:
         cursor.execute(
             "select event_id, event_type, user_id, session_id, item_id, timestamp_ms, price, recommendation_id"
             " from raw.collected_events where dataset = 'shop' and event_id = any(%s) order by event_id",
@@ -47,16 +53,16 @@ def rows(shop: RunContext, event_ids: list[str]) -> list[tuple[Any, ...]]:
         return cursor.fetchall()
 
 
-def test_one_event_is_stored_with_an_id_and_the_present(api: Service, shop: RunContext) -> None:
+def test_one_event_is_stored_with_an_id_and_the_present(api: Service, kept: RunContext) -> None:
     before = time.time() * 1000 - 1
     receipt = api.post("/v1/events", VIEW | {"price": 9.5, "recommendation_id": "r-1"}, "events").json()
     assert (taken(receipt), receipt["duplicates"], receipt["rejected"]) == (1, 0, [])
-    [(_, kind, user, session, item, timestamp_ms, price, recommendation)] = stored(shop, receipt["event_ids"])
+    [(_, kind, user, session, item, timestamp_ms, price, recommendation)] = stored(kept, receipt["event_ids"])
     assert (kind, user, session, item, price, recommendation) == ("view", "fred", None, "x1", 9.5, "r-1")
     assert before <= timestamp_ms <= time.time() * 1000
 
 
-def test_a_retry_changes_nothing(api: Service, shop: RunContext) -> None:
+def test_a_retry_changes_nothing(api: Service, kept: RunContext) -> None:
     event_ids = sorted(f"{uuid.uuid4()}" for _ in range(50))
     batch = [VIEW | {"event_id": event_id} for event_id in event_ids]
     assert taken(api.post("/v1/events", batch).json()) == 50
@@ -65,11 +71,11 @@ def test_a_retry_changes_nothing(api: Service, shop: RunContext) -> None:
     again = api.post("/v1/events", [*changed, batch[0], VIEW | {"event_id": new}]).json()
     # Without Postgres nobody can tell which are known already.
     assert (again["stored"], again["queued"], again["duplicates"]) in {(1, 0, 51), (0, 51, 1)}
-    assert {row[4] for row in stored(shop, [*event_ids, new])} == {"x1"}, "the first with an id counts"
-    assert [row[0] for row in rows(shop, event_ids)] == event_ids
+    assert {row[4] for row in stored(kept, [*event_ids, new])} == {"x1"}, "the first with an id counts"
+    assert [row[0] for row in rows(kept, event_ids)] == event_ids
 
 
-def test_bad_rows_are_named_and_good_ones_stored(api: Service, shop: RunContext) -> None:
+def test_bad_rows_are_named_and_good_ones_stored(api: Service, kept: RunContext) -> None:
     good = f"{uuid.uuid4()}"
     batch = [
         VIEW | {"event_id": "bad-type", "event_type": "look"},
@@ -82,7 +88,7 @@ def test_bad_rows_are_named_and_good_ones_stored(api: Service, shop: RunContext)
     assert answer.status_code == 200
     receipt = answer.json()
     assert (taken(receipt), receipt["event_ids"]) == (1, [good])
-    assert len(stored(shop, [good, "bad-type"], count=1)) == 1
+    assert len(stored(kept, [good, "bad-type"], count=1)) == 1
     rejected = {row["index"]: (row["event_id"], row["errors"][0]) for row in receipt["rejected"]}
     assert list(rejected) == [0, 2, 3, 4]
     assert rejected[0][0] == "bad-type"
@@ -99,11 +105,11 @@ def test_nothing_usable_is_refused(api: Service, body: Any) -> None:
     assert answer.json()["remedy"]
 
 
-def test_a_thousand_events_at_once_even_of_unknown_items_for_sessions(api: Service, shop: RunContext) -> None:
+def test_a_thousand_events_at_once_even_of_unknown_items_for_sessions(api: Service, kept: RunContext) -> None:
     event = {"event_type": "add_to_cart", "session_id": "s-1", "item_id": "never heard of"}
     receipt = api.post("/v1/events", [event] * 1000).json()
     assert taken(receipt) == len(set(receipt["event_ids"])) == 1000
-    assert len(stored(shop, receipt["event_ids"])) == 1000
+    assert len(stored(kept, receipt["event_ids"])) == 1000
 
 
 def test_a_users_events_come_back_newest_first(api: Service) -> None:

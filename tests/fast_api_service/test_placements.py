@@ -189,7 +189,7 @@ def test_explored_items_say_how_likely_they_were(api: Service, shop: RunContext)
         items = [item["item_id"] for item in answer["items"] if item["source"] == "exploration"]
         return [(item, origin.propensity) for item in items if told and (origin := told.origin(item))]
 
-    wait_until(lambda: any(explored() for _ in range(8)), 5)
+    wait_until(lambda: any(explored() for _ in range(8)))
     found = [each for _ in range(30) for each in explored()]
     assert {item for item, _ in found} == {"x90", "x91"}  # r1 is sold out
     for item, propensity in found:
@@ -197,4 +197,4 @@ def test_explored_items_say_how_likely_they_were(api: Service, shop: RunContext)
             0.5, rel=0.03
         )
     api.post("/v1/configuration/rollback", {"version": 0})
-    wait_until(lambda: not any(explored() for _ in range(8)), 5)
+    wait_until(lambda: not any(explored() for _ in range(8)))

@@ -33,7 +33,7 @@ def searched(api: Service, limit: int = 6) -> list[str]:
 
 
 def holds(api: Service, expected: list[str]) -> None:
-    wait_until(lambda: all(searched(api) == expected for _ in range(8)), 5)
+    wait_until(lambda: all(searched(api) == expected for _ in range(8)))
 
 
 def test_rules_hold_in_answers_within_a_moment(api: Service) -> None:
@@ -54,10 +54,10 @@ def test_only_what_is_included_is_shown_wherever_in_the_catalogue_it_lies(api: S
         cursor.execute("update recs.item_state set brand = 'acme' where item_id in ('x110', 'x111', 'x112')")
     body = {"action": "include_only", "conditions": {"brands": ["acme"]}, "placements": WHERE}
     api.put(f"{PATH}/acme", body)
-    wait_until(lambda: all(sorted(searched(api)) == ["x110", "x111", "x112"] for _ in range(8)), 5)
+    wait_until(lambda: all(sorted(searched(api)) == ["x110", "x111", "x112"] for _ in range(8)))
     with postgres.transaction(shop.postgres) as cursor:
         cursor.execute("update recs.item_state set brand = null where item_id = 'x111'")
-    wait_until(lambda: all(sorted(searched(api)) == ["x110", "x112"] for _ in range(8)), 5)
+    wait_until(lambda: all(sorted(searched(api)) == ["x110", "x112"] for _ in range(8)))
 
 
 def test_a_rule_that_has_not_begun_or_is_over_changes_nothing(api: Service) -> None:

@@ -109,16 +109,16 @@ def test_a_shopper_from_the_first_click_to_being_forgotten(api: Service, shopper
     assert merged.status_code == 200, merged.text
     assert merged.json()["merged"] == 10
     shopper.who = {"user_id": USER}
-    wait_until(lambda: around(LIKED) & shopper.sees().keys(), 5)
+    wait_until(lambda: around(LIKED) & shopper.sees().keys())
     assert not any({unloved, WANTED} & shown for shown in shopper.everything())
 
     # What is sold out leaves the page, and comes back with the stock.
     sold = next(item for item in shopper.sees() if item != clicked)
     put = {"headers": {"X-API-Key": api.keys["admin"]}}
     assert api.client.put(f"/v1/products/{sold}", json={"title": "Last one", "stock": 0}, **put).status_code == 201
-    wait_until(lambda: not any(sold in shown for shown in shopper.everything()), 5)
+    wait_until(lambda: not any(sold in shown for shown in shopper.everything()))
     assert api.client.patch(f"/v1/products/{sold}", json={"stock": 3}, **put).status_code == 200
-    wait_until(lambda: sold in shopper.sees(), 5)
+    wait_until(lambda: sold in shopper.sees())
 
     # Buys: never sees it again, wherever.
     shopper.does("purchase", WANTED, order_id="o-77", price=49.9, quantity=1)
@@ -133,9 +133,9 @@ def test_a_shopper_from_the_first_click_to_being_forgotten(api: Service, shopper
     erased = api.client.delete(f"/v1/users/{USER}", **put)
     assert erased.status_code == 200, erased.text
     assert sum(erased.json()["erased"].values()) >= 11
-    wait_until(lambda: {item["source"] for item in shopper.sees().values()} == {"default"}, 5)
+    wait_until(lambda: {item["source"] for item in shopper.sees().values()} == {"default"})
     assert api.get(f"/v1/users/{USER}/events").json()["events"] == []
     held = api.get(f"/v1/users/{USER}/export").json()["held"]
     assert not any(rows for rows in held.values())
     guest = Shopper(api)
-    wait_until(lambda: not around(VIEWED) & guest.sees().keys(), 5)
+    wait_until(lambda: not around(VIEWED) & guest.sees().keys())
