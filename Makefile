@@ -19,7 +19,7 @@ LOCKED := service pipeline airflow stack research sources dev
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up stop status clean install env lint format lock
+.PHONY: help demo test up stop status clean install peers env lint format lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,10 @@ lint: install ## Check style, format, types and the one-way imports
 format: install ## Bring all sources into the one format
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+peers: install ## Make .rectools, a Python with the package that some models are measured against
+	@test -x .rectools/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python .rectools
+	@$(BIN)/uv pip install --quiet --python .rectools -r research/peers/requirements.txt
 
 env: install ## Generate the secrets of docker-compose.yaml into .env; those that are there stay
 	@$(RECSYS) compose-env

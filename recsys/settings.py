@@ -85,12 +85,18 @@ class MlflowSettings(BaseSettings):
     experiment: str = "recsys"
 
 
+_PEERS_PYTHON = PROJECT_ROOT / ".rectools" / "bin" / "python"
+
+
 class PeerSettings(BaseSettings):
     """Packages that models are measured against but that cannot be installed beside the suite."""
 
     model_config = SettingsConfigDict(extra="ignore")
 
-    rectools_python: FilePath | None = Field(None, description="The Python of research/peers/requirements.txt.")
+    rectools_python: FilePath | None = Field(
+        default_factory=lambda: _PEERS_PYTHON if _PEERS_PYTHON.is_file() else None,
+        description="The Python of research/peers/requirements.txt; `make peers` makes one.",
+    )
 
 
 class TelegramSettings(BaseSettings):
@@ -250,7 +256,7 @@ class PersonalizedSettings(BaseModel):
 class I2ISettings(BaseModel):
     """Step 5."""
 
-    size: int = Field(50, ge=1, le=1000, description="Items per user.")
+    size: int = Field(100, ge=1, le=1000, description="Items per user.")
     min_items: int = Field(
         2, ge=1, description="Users with fewer distinct items get no list; one item's neighbours serve them live."
     )

@@ -42,6 +42,7 @@ class GraphFilter(ScoringModel):
         smooth_popularity: float = 0.6,
         max_history: int = 1000,
         history_decay: float = 1.0,
+        rating_power: float = 0.0,
         seed: int = 42,
     ) -> None:
         """Set up.
@@ -54,13 +55,14 @@ class GraphFilter(ScoringModel):
             output_popularity: scores are multiplied by popularity to this power there.
             smooth_popularity: and to this one in the low-pass part; 0.5 is the paper's.
             max_history: longest history that counts in `fit`; bounds the pairs a user makes.
-            history_decay: see `ScoringModel`.
+            history_decay, rating_power: see `ScoringModel`.
         """
         self.factors, self.smooth = factors, smooth
         self.activity_power = activity_power
         self.input_popularity, self.output_popularity = input_popularity, output_popularity
         self.smooth_popularity = smooth_popularity
-        self.max_history, self.history_decay, self.seed = max_history, history_decay, seed
+        self.max_history, self.history_decay, self.rating_power = max_history, history_decay, rating_power
+        self.seed = seed
         self._steps: sparse.csr_matrix | None = None
         self._into: np.ndarray | None = None
         self._out: np.ndarray | None = None
@@ -70,7 +72,7 @@ class GraphFilter(ScoringModel):
         newest = pl.col(Columns.TIMESTAMP).rank("ordinal", descending=True).over(Columns.USER)
         frame = frame.sort(Columns.USER, Columns.ITEM, Columns.TIMESTAMP).filter(newest <= self.max_history)
         self._items = IdMap(frame[Columns.ITEM])
-        seen = history_matrix(frame, IdMap(frame[Columns.USER]), self._items)
+        seen = history_matrix(frame, IdMap(frame[Columns.USER]), self._items, rating_power=self.rating_power)
         popularity = np.asarray(seen.sum(axis=0), np.float32).ravel()
         activity = np.asarray(seen.sum(axis=1), np.float32).ravel()
         graph = (sparse.diags(activity**-self.activity_power) @ seen @ sparse.diags(popularity**-0.5)).tocsr()

@@ -14,14 +14,22 @@ def matrix(pairs: pl.DataFrame, users: int, items: int) -> sparse.csr_matrix:
     return sparse.csr_matrix((pairs["weight"].to_numpy(), codes), shape=(users, items), dtype=np.float32)
 
 
-def history_matrix(events: pl.DataFrame, users: IdMap, items: IdMap, decay: float = 1.0) -> sparse.csr_matrix:
-    """What each user did: `decay` to the power of how many newer moments the user has, once an item; unknown ids go.
+def history_matrix(
+    events: pl.DataFrame, users: IdMap, items: IdMap, decay: float = 1.0, rating_power: float = 0.0
+) -> sparse.csr_matrix:
+    """What each user did, once an item; unknown ids go.
 
-    What came at one moment, such as a basket, has one place; data without times therefore weigh 1 throughout.
+    Args:
+        decay: weight of an item for every newer moment that the user has. What came at one moment, such as a basket,
+            has one place; data without times therefore weigh 1 throughout.
+        rating_power: an item also weighs log2(1 + Σ rating), 1 for what was done once, to this power; at 0 only that
+            it was done counts.
     """
-    last = events.group_by(Columns.USER, Columns.ITEM).agg(pl.col(Columns.TIMESTAMP).max())
+    rating = pl.col(Columns.RATING).cast(pl.Float64).sum().clip(lower_bound=0)
+    last = events.group_by(Columns.USER, Columns.ITEM).agg(pl.col(Columns.TIMESTAMP).max(), rating)
     place = pl.col(Columns.TIMESTAMP).rank("dense", descending=True).over(Columns.USER) - 1
-    last = last.with_columns(weight=pl.lit(decay, pl.Float64) ** place)
+    strength = (pl.col(Columns.RATING) + 1).log(2) ** rating_power
+    last = last.with_columns(weight=pl.lit(decay, pl.Float64) ** place * strength)
     return pair_matrix(last, users, items, weight="weight")
 
 

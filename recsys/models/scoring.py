@@ -27,9 +27,11 @@ class ScoringModel(Recommender):
 
     Attributes:
         history_decay: weight of a history's item per newer moment of the same history; 1 lets all count alike.
+        rating_power: how much ratings and repetitions count, see `history_matrix`; at 0 they do not.
     """
 
     history_decay: float = 1.0
+    rating_power: float = 0.0
     _items: IdMap | None = None
 
     @abstractmethod
@@ -38,7 +40,7 @@ class ScoringModel(Recommender):
 
     def _rows(self, histories: pl.DataFrame, users: IdMap, items: IdMap) -> sparse.csr_matrix:
         """Histories in the form that `_scores` takes, a row a user."""
-        return history_matrix(histories, users, items, self.history_decay)
+        return history_matrix(histories, users, items, self.history_decay, self.rating_power)
 
     @property
     def size(self) -> int:

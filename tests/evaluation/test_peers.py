@@ -1,5 +1,5 @@
-import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,7 @@ from recsys.evaluation.compare import evaluate
 from recsys.evaluation.datasets.base import EvaluationData
 from recsys.evaluation.peers.known import PEERS, make
 from recsys.evaluation.peers.rectools import SETTING
+from recsys.settings import PeerSettings, load
 
 RANDOM = np.random.default_rng(3)
 # Two tastes of twelve items each; everybody knows eight of their own taste.
@@ -97,9 +98,12 @@ def test_mistakes_are_named() -> None:
         make("implicit_als").fit(EVENTS, now=START)
 
 
-def test_without_its_environment_rectools_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_its_environment_rectools_says_how_to_make_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv(SETTING, raising=False)
-    with pytest.raises(ConfigurationError, match=f"{SETTING} is not set"):
+    monkeypatch.setattr("recsys.settings._PEERS_PYTHON", tmp_path / "python")
+    with pytest.raises(ConfigurationError, match="make peers"):
         make("rectools_ease")
     monkeypatch.setenv(SETTING, "/nowhere/python")
     with pytest.raises(ConfigurationError, match=f"{SETTING}: Path does not point to a file"):
@@ -115,7 +119,7 @@ def test_an_environment_without_rectools_is_reported(
     assert "No module named 'rectools'" in capfd.readouterr().err
 
 
-@pytest.mark.skipif(SETTING not in os.environ, reason=f"RecTools has an environment of its own; name it by {SETTING}")
+@pytest.mark.skipif(load(PeerSettings).rectools_python is None, reason="RecTools has a Python of its own: `make peers`")
 @pytest.mark.parametrize("name", [name for name in PEERS if name.startswith("rectools")])
 def test_rectools_answers_from_its_own_environment(name: str) -> None:
     factors = {"factors": 4} if name in ("rectools_als", "rectools_svd") else {}

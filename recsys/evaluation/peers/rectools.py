@@ -1,8 +1,8 @@
 """The package RecTools, which cannot be installed beside ours, in a Python of its own.
 
-`RECTOOLS_PYTHON` names that Python's executable; its packages are those of `research/peers/requirements.txt`. Arrays
-travel as files in a temporary folder, a line on the process's pipes says what is asked for, and so the times measured
-are those of the package but for some milliseconds.
+`make peers` makes one from `research/peers/requirements.txt`; `RECTOOLS_PYTHON` names another. Arrays travel as files
+in a temporary folder, a line on the process's pipes says what is asked for, and so the times measured are those of the
+package but for some milliseconds.
 """
 
 import json
@@ -32,14 +32,14 @@ class RecTools(Peer):
 
         Raises:
             BadInputError: another parameter.
-            ConfigurationError: `RECTOOLS_PYTHON` is not set, or no file.
+            ConfigurationError: there is no such Python.
         """
         self.parameters = check_parameters(self.name, parameters, self.defaults)
         python = load(PeerSettings).rectools_python
         if python is None:
             raise ConfigurationError(
-                f"{SETTING} is not set, so there is no Python to run {self.name!r} with.",
-                remedy="Make an environment from research/peers/requirements.txt, and set it to its bin/python.",
+                f"There is no Python to run {self.name!r} with.",
+                remedy=f"Make one with `make peers`, or name in {SETTING} one that has RecTools.",
             )
         self._folder = tempfile.TemporaryDirectory(prefix="recsys-rectools-")
         self._process = subprocess.Popen(

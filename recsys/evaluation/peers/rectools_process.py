@@ -14,6 +14,7 @@ from rectools import Columns
 from rectools.dataset import Dataset
 from rectools.models import EASEModel, ImplicitALSWrapperModel, ImplicitItemKNNWrapperModel, PureSVDModel
 from rectools.models.base import ModelBase
+from threadpoolctl import threadpool_limits
 
 MODELS = {
     "rectools_ease": EASEModel,
@@ -48,6 +49,8 @@ def write_lists(model: ModelBase, dataset: Dataset, k: int, leave_out_seen: bool
 
 
 def main() -> None:
+    if sys.argv[1] == "rectools_als":  # it has threads of its own, and asks for this
+        threadpool_limits(1, "blas")
     model = MODELS[sys.argv[1]](**json.loads(sys.argv[2]))
     dataset = None
     for line in sys.stdin:
