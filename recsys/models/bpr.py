@@ -41,6 +41,7 @@ class Bpr(ScoringModel):
         regularization: float = 0.002,
         negatives: int = 4,
         disliked_below: float = 0.0,
+        max_history: int = 100,
         history_decay: float = 0.9,
         seed: int = 42,
     ) -> None:
@@ -53,12 +54,13 @@ class Bpr(ScoringModel):
             regularization: pulls factors to zero.
             negatives: items drawn to find one that is ranked too high.
             disliked_below: ratings below this are dislikes, all others likes.
+            max_history: a user's newest items that are learnt from; the work grows with the square of their number.
             history_decay: see `ScoringModel`.
         """
         self.factors, self.epochs, self.learning_rate = factors, epochs, learning_rate
         self.regularization = regularization
         self.negatives, self.disliked_below = negatives, disliked_below
-        self.history_decay, self.seed = history_decay, seed
+        self.max_history, self.history_decay, self.seed = max_history, history_decay, seed
         self._reasons: np.ndarray | None = None
         self._results: np.ndarray | None = None
 
@@ -72,8 +74,7 @@ class Bpr(ScoringModel):
         liked = pl.col(Columns.RATING) >= self.disliked_below
         users, self._items = IdMap(frame[Columns.USER]), IdMap(frame[Columns.ITEM])
         likes, dislikes = (
-            pair_matrix(frame.filter(chosen).unique([Columns.USER, Columns.ITEM]), users, self._items)
-            for chosen in (liked, ~liked)
+            pair_matrix(self._newest(frame.filter(chosen)), users, self._items) for chosen in (liked, ~liked)
         )
         if not likes.nnz:
             raise BadInputError("No interaction is a like.", remedy="Lower disliked_below.")
@@ -88,6 +89,13 @@ class Bpr(ScoringModel):
                 pairs = order[start : start + _PAIRS_AT_A_TIME]
                 self._learn(user[pairs], likes.indices[pairs], likes, dislikes, moments, random)
         return self
+
+    def _newest(self, events: pl.DataFrame) -> pl.DataFrame:
+        """The newest `max_history` items of each user."""
+        order = [Columns.USER, Columns.TIMESTAMP, Columns.ITEM]
+        pairs = events.sort(order, descending=[False, True, False])
+        pairs = pairs.unique([Columns.USER, Columns.ITEM], keep="first", maintain_order=True)
+        return pairs.filter(pl.int_range(pl.len()).over(Columns.USER) < self.max_history)
 
     def _learn(
         self,

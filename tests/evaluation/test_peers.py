@@ -98,9 +98,7 @@ def test_mistakes_are_named() -> None:
         make("implicit_als").fit(EVENTS, now=START)
 
 
-def test_without_its_environment_rectools_says_how_to_make_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_without_its_environment_rectools_says_how_to_make_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(SETTING, raising=False)
     monkeypatch.setattr("recsys.settings._PEERS_PYTHON", tmp_path / "python")
     with pytest.raises(ConfigurationError, match="make peers"):

@@ -48,3 +48,11 @@ def test_seeds_repeat() -> None:
 def test_only_dislikes_are_refused() -> None:
     with pytest.raises(BadInputError, match="No interaction is a like"):
         Bpr(disliked_below=2.0).fit(two_tastes(), now=NOW)
+
+
+def test_of_long_histories_the_newest_items_are_learnt_from() -> None:
+    bot = interactions([("bot", f"i{n:03}", 500 - n) for n in range(500)])
+    model = Bpr(max_history=3)
+    assert model._newest(bot)["item_id"].to_list() == ["i499", "i498", "i497"]
+    shoppers = pl.concat([two_tastes(), bot])
+    assert model.fit(shoppers, now=NOW).size == 520  # none is forgotten, most are only not learnt
