@@ -25,7 +25,9 @@ PAGE = HERE.parent / "docs" / "quality.md"
 
 def measure(name: str, table: dict[str, Any], data: Path, side: Side) -> EvaluationReport:
     """Fit and judge all models of a table."""
-    content = known.read(table.get("dataset", name), data)
+    dataset = table.get("dataset", name)
+    # What needs no files of its own comes from a package, or is simulated.
+    content = known.read(dataset, data if (data / dataset).is_dir() or known.DATASETS[dataset].needs_folder else None)
     models: dict[str, Judged] = {
         model: make_ranked(model, content, **given) if model in RANKED_LISTS else make(model, **given)
         for model, given in table["models"].items()
