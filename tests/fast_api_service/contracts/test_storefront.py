@@ -1,5 +1,6 @@
 """The storefront recommender's contract, and what its reference got wrong (docs/regressions.md)."""
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -249,6 +250,53 @@ def test_the_dashboard_counts_answers_as_they_are_given(stocked: None, api: Serv
     assert board["config"]["homepageScoringCascade"][0] == "ease"
     assert api.get("/dashboard", date_from="2026-01-02T00:00:00Z", date_to="2026-01-01T00:00:00Z").status_code == 422
     assert time.time() > NOW.timestamp()
+
+
+def test_the_dashboard_tells_each_model_s_figures_of_the_days_asked_for(api: Service, shop: RunContext) -> None:
+    day, later = "2021-06-01", "2021-06-02"  # no other test's events are of these days
+    told_of = {
+        (day, "home", ""): {"judged": 40, "hits": 4, "future_hits": 8, "items": 5, "catalogue": 50},
+        (day, "home", "ranked"): {"judged": 30, "hits": 3, "future_hits": 6, "items": 4, "catalogue": 50},
+        (day, "cart", ""): {"judged": 10, "hits": 4, "future_hits": 4, "items": 2, "catalogue": 50},
+        (day, "cart", "similar"): {"judged": 10, "hits": 4, "future_hits": 4, "items": 2, "catalogue": 50},
+        (day, "email", ""): {"judged": 100, "hits": 100, "future_hits": 100},  # no page of this contract
+        (later, "home", ""): {"judged": 60, "hits": 0, "future_hits": 0},
+    }
+    served = {
+        (day, "home", ""): (300, {"choose": {"count": 20, "sum": 0.02, "max": 0.004}}),
+        (day, "home", "ranked"): (900, {}),
+        (day, "cart", ""): (100, {"choose": {"count": 20, "sum": 0.1, "max": 0.02}}),
+        (day, "cart", "similar"): (400, {}),
+        (later, "home", ""): (7, {}),
+    }
+    with postgres.transaction(shop.postgres) as cursor:
+        for key, figures in told_of.items():
+            cursor.execute(
+                "insert into ops.performance values ('shop', %s, %s, %s, 3, %s)", (*key, json.dumps(figures))
+            )
+        for key, (shown, phases) in served.items():
+            values = (*key, shown, json.dumps(phases))
+            cursor.execute("insert into ops.served values ('shop', %s, %s, %s, 3, %s, %s)", values)
+        cursor.execute(
+            "insert into ops.step_runs (dataset, run_id, step, status, started_at, finished_at, summary)"
+            " select 'shop', 'run-' || status, step, status, '2021-06-01 10:00Z', '2021-06-01 10:01Z', summary::jsonb"
+            " from (values ('train_als', 'succeeded', '{\"metrics\": {\"peak_memory_mb\": 700.5}}'),"
+            " ('train_als', 'failed', '{}'), ('train_ranker', 'succeeded', '{}')) runs (step, status, summary)"
+        )
+    board = api.get("/dashboard", date_from=f"{day}T00:00:00.000Z", date_to=f"{day}T23:59:59.999Z").json()
+    general = board["performance"]["general"]["data"]
+    assert (general["hitRate"], general["futureHitRate"], general["coverage"]) == (0.16, 0.24, 0.1)
+    assert general["predictions"] == 400
+    assert general["retrievalDuration"] == {"avg": pytest.approx(0.002), "max": 0.02}, "1 ms of 300, 5 ms of 100"
+    models = {name: each["data"] for name, each in board["performance"]["modelSpecific"].items()}
+    found = {name: (each["hitRate"], each["coverage"], each["predictions"]) for name, each in models.items()}
+    nothing = (None, None, 0)
+    assert found == dict.fromkeys(models, nothing) | {"ease": (0.1, 0.08, 900), "similarity": (0.4, 0.04, 400)}
+    trained = {name: each["data"]["trainings"] for name, each in board["training"]["modelSpecific"].items()}
+    never = {"started": 0, "completed": 0, "failed": 0}
+    assert trained == dict.fromkeys(models, never) | {"ease": {"started": 2, "completed": 1, "failed": 1}}
+    assert board["training"]["modelSpecific"]["ease"]["data"]["peakMemory"] == {"avg": 700.5, "max": 700.5}
+    assert board["training"]["modelSpecific"]["ease"]["data"]["duration"] == {"avg": 60.0, "max": 60.0}
 
 
 def test_configuring_and_training_need_more_than_storing(api: Service) -> None:
