@@ -2,12 +2,14 @@
 
 import json
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from fast_api_service.auth import RECHECK_S
+from fast_api_service.contracts.storefront_objects import KNOWN
 from recsys import api_keys
 from recsys.api_keys import Scope
 from recsys.pipeline.context import RunContext
@@ -18,6 +20,12 @@ from tests.fast_api_service.running_service import Service
 
 SKUS = {"9001": ["9001-s", "9001-m"], "9002": ["9002-u"], "9003": ["9003-u"]}
 NOW = datetime.now(UTC)
+CASCADES = {
+    "home": "homepageScoringCascade",
+    "category": "categoryListScoringCascade",
+    "product": "productDetailScoringCascade",
+    "cart": "cartScoringCascade",
+}
 
 
 def told(model_class: str, /, **fields: Any) -> dict[str, Any]:
@@ -72,6 +80,14 @@ def stocked(api: Service) -> None:
     assert store(api, *objects) == {"stored": len(objects), "rejected": []}
 
 
+@pytest.fixture
+def configuration(api: Service) -> Iterator[dict[str, Any]]:
+    """What is in use, and is again afterwards."""
+    before = api.get("/v1/configuration").json()
+    yield before
+    assert api.post("/v1/configuration/rollback", {"version": before["version"]}).status_code == 200
+
+
 def test_a_product_is_put_together_from_what_was_told_in_any_order(stocked: None, api: Service) -> None:
     boot = api.get("/v1/products/9001").json()
     assert (boot["title"], boot["description"], boot["category_id"]) == ("Boot", "Dry feet.", "801")
@@ -118,6 +134,44 @@ def test_an_order_is_a_purchase_of_each_product(stocked: None, api: Service, sho
         "select item_id, price, quantity, order_id from raw.collected_events where session_id = 'buyer' order by 1"
     )
     assert rows(shop, statement) == [("9001", 21.0, 2.0, "o-1"), ("unknown-sku", None, 1.0, "o-1")]
+
+
+def test_each_class_can_be_told_by_itself(stocked: None, api: Service, configuration: dict[str, Any]) -> None:
+    """With all the fields that the shop has, also those without a value."""
+    seen = {"session_id": "sock-lover", "user_id": None, "product_id": 9101, "product_variant_sku": "9101-u"}
+    shown = {"recommendation_type": None, "model_identifier": None, "model_name": None, "position": None}
+    text = {"id": 11, "language_code": "en", "meta_title": "", "meta_description": "", "slug": "sock"}
+    objects = [
+        told("Category", id=811, parent_id=None),
+        told("Product", id=9101, published=True, category_id=811, type_id=2, product_variants=["9101-u"],
+             product_translations=[text | {"title": "Sock", "short_description": None, "description": None}]),
+        told("ProductTranslation", **text, title="Wool sock", short_description=None, description=None),
+        told("ProductType", id=2, name="sock", products=[9101], attribute_types=[9, 10]),
+        told("ProductVariant", sku="9101-u", ean="", weight=None, stock_quantity=1, recommendation_weight=1.0,
+             attributes=[91, 101]),
+        told("ProductPrice", id=91, price_list_code="EUR", product_variant_sku="9101-u", price=5.0),
+        told("AttributeType", id=9, type_name="length_cm", unit="cm", value_type="INTEGER"),
+        told("AttributeType", id=10, type_name="size", unit=None, value_type="CATEGORICAL"),
+        told("Attribute", id=91, type=9, raw_value="30", order=None, ext_attributes=[]),
+        told("Attribute", id=101, type=10, raw_value="42", order=None, ext_attributes=[]),
+        told("ProductDetailEnter", **seen, **shown),
+        told("ProductDetailLeave", **seen, time_spent=3.5),
+        told("ProductAddToCart", **seen, **shown),
+        told("RecommendationView", **seen, **shown | {"recommendation_type": "CART"}),
+        told("Review", id=12, **seen, rating=5, update_at=None),
+        told("Order", token="o-sock", session_id="sock-lover", product_variants=[["9101-u", 1]]),
+        told("Config", retrievalSize=1000, orderingSize=50, models_disabled={}, homepageRetrievalCascade=None,
+             **dict.fromkeys(CASCADES.values()), easeConfig={}, gru4recConfig={}),
+        told("TrainerQueueItem", id=None, model_name="ranker", processed=None),
+    ]  # fmt: skip
+    assert {each["_model_class"] for each in objects} == set(KNOWN.json_schema()["discriminator"]["mapping"])
+    for each in objects:
+        answer = api.post("/store_object", each)
+        assert (answer.status_code, answer.json()) == (200, {"stored": 1, "rejected": []}), (each, answer.text)
+    sock = api.get("/v1/products/9101").json()
+    assert (sock["title"], sock["price"], sock["stock"]) == ("Wool sock", 5.0, 1)
+    assert sock["attributes"] == {"length_cm": 30.0, "size": "42"}
+    assert api.get("/v1/configuration").json()["placements"] == configuration["placements"]
 
 
 def test_bad_objects_do_not_block_good_ones(stocked: None, api: Service) -> None:
