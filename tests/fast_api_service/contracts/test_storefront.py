@@ -89,6 +89,8 @@ def stocked(api: Service) -> None:
         told("Category", id=801, parent_id=None),
     ]  # fmt: skip
     assert store(api, *objects) == {"stored": len(objects), "rejected": []}
+    # Until each worker has seen it.
+    wait_until(lambda: all(len(predict(api, "CATEGORY_LIST", category_id=801)) == len(variants) for _ in range(8)))
 
 
 @pytest.fixture
