@@ -8,16 +8,17 @@ import orjson
 
 from fast_api_service.catalog.fields import RESERVED
 from fast_api_service.catalog.records import Change, Outcome, Records
-from fast_api_service.contracts.storefront_objects import KEPT, StorefrontObject
+from fast_api_service.contracts.storefront_objects import KEPT, Product, StorefrontObject
 from fast_api_service.database import database_errors
 
 # Another worker may be told of another part of the same product: until nothing changes any more, or so often.
 MOST_ROUNDS = 5
 
+# A text goes on knowing whose it is when it is told by itself.
 _KEEP = """
-insert into shop.storefront_objects (dataset, class, id, body)
+insert into shop.storefront_objects as kept (dataset, class, id, body)
 select $1, object.* from unnest($2::text[], $3::text[], $4::jsonb[]) object
-on conflict (dataset, class, id) do update set body = excluded.body
+on conflict (dataset, class, id) do update set body = kept.body || excluded.body
 """
 # Products that a change of any of these objects is a change of.
 _CONCERNED = """
@@ -33,6 +34,8 @@ with types as (
 select id from shop.storefront_objects
 where dataset = $1 and class = 'Product' and body->'product_variants' ?| array(select sku from variants)
 union select unnest($2::text[])
+union select body->>'product_id' from shop.storefront_objects
+where dataset = $1 and class = 'ProductTranslation' and id = any($6::text[]) and body ? 'product_id'
 """
 _OBJECTS = """
 select id, body::text as body from shop.storefront_objects
@@ -54,19 +57,18 @@ async def keep(products: Records, dataset: str, objects: Sequence[StorefrontObje
     Returns:
         What became of these products, by id.
     """
-    told = {(_class(each), str(getattr(each, KEPT[type(each)]))): each for each in objects}  # type: ignore[index]
-    bodies = [each.model_dump(mode="json", exclude={"model_class"}) for each in told.values()]
-    keys = sorted(zip(told, bodies, strict=True), key=lambda pair: pair[0])
+    keys = sorted(_bodies(objects).items(), key=lambda pair: pair[0])
     named: dict[str, list[str]] = {}
     for (name, key), body in keys:
         named.setdefault(name, []).append(key)
         if name == "ProductPrice" and body["product_variant_sku"] is not None:
             named.setdefault("ProductVariant", []).append(body["product_variant_sku"])
-    parts = [named.get(name, []) for name in ("Product", "ProductVariant", "Attribute", "AttributeType")]
+    kinds = ("Product", "ProductVariant", "Attribute", "AttributeType", "ProductTranslation")
+    changed = [named.get(name, []) for name in kinds]
     with database_errors("Nothing of this request was stored."):
         classes, ids = [key[0] for key, _ in keys], [key[1] for key, _ in keys]
         await products.pool.execute(_KEEP, dataset, classes, ids, [orjson.dumps(body).decode() for _, body in keys])
-        concerned = [row["id"] for row in await products.pool.fetch(_CONCERNED, dataset, *parts)]
+        concerned = [row["id"] for row in await products.pool.fetch(_CONCERNED, dataset, *changed)]
         rows, outcomes = await _assembled(products.pool, dataset, concerned), dict[str, Outcome]()
         for _ in range(MOST_ROUNDS):
             written = await products.change_many([Change(key, row) for key, row in rows.items()])
@@ -78,23 +80,46 @@ async def keep(products: Records, dataset: str, objects: Sequence[StorefrontObje
     return outcomes
 
 
+def _bodies(objects: Sequence[StorefrontObject]) -> dict[tuple[str, str], Body]:
+    """What is kept of each object, by class and id; of what is told twice the last counts.
+
+    A product's texts are kept as if told by themselves, so that of both the newer counts.
+    """
+    told: dict[tuple[str, str], Body] = {}
+    for each in objects:
+        body = each.model_dump(mode="json", exclude={"model_class"})
+        key = _class(each), str(getattr(each, KEPT[type(each)]))  # type: ignore[index]
+        told[key] = told.get(key, {}) | body  # a text goes on knowing whose it is
+        for text in body["product_translations"] if isinstance(each, Product) else ():
+            if text["id"]:
+                told["ProductTranslation", text["id"]] = text | {"product_id": body["id"]}
+    return told
+
+
 async def _assembled(pool: asyncpg.Pool, dataset: str, product_ids: Sequence[str]) -> dict[str, Body]:
     """The fields of these products, as far as they have been told; by id."""
     products = await _objects(pool, dataset, "Product", product_ids)
     skus = _flat(product["product_variants"] for product in products.values())
+    named = [text.get("id") for product in products.values() for text in product["product_translations"]]
+    texts = await _objects(pool, dataset, "ProductTranslation", filter(None, named))
     variants = await _objects(pool, dataset, "ProductVariant", skus)
     prices = {row["sku"]: row["price"] for row in await pool.fetch(_PRICES, dataset, skus)}
     wanted = _flat(variant["attributes"] for variant in variants.values())
     attributes = await _objects(pool, dataset, "Attribute", wanted)
     types = await _objects(pool, dataset, "AttributeType", [each["type"] for each in attributes.values()])
     values = {key: _value(each, types.get(each["type"], {})) for key, each in attributes.items()}
-    return {key: _fields(product, variants, prices, values) for key, product in sorted(products.items())}
+    return {key: _fields(product, texts, variants, prices, values) for key, product in sorted(products.items())}
 
 
 def _fields(
-    product: Body, variants: Mapping[str, Body], prices: Mapping[str, float], values: Mapping[str, tuple[str, Any]]
+    product: Body,
+    texts: Mapping[str, Body],
+    variants: Mapping[str, Body],
+    prices: Mapping[str, float],
+    values: Mapping[str, tuple[str, Any]],
 ) -> Body:
-    text: Body = next((each for each in product["product_translations"] if each["title"]), {})
+    newest = (texts.get(each.get("id"), each) for each in product["product_translations"])
+    text: Body = next((each for each in newest if each["title"]), {})
     skus = list(dict.fromkeys(product["product_variants"]))
     told = [
         {

@@ -54,7 +54,6 @@ async def dashboard(request: Request, dataset: str, start: date, end: date) -> d
 
 def _performance(rows: list[Row]) -> dict[str, Any]:
     judged = sum(row["judged"] for row in rows)
-    phases = [row["phases"] for row in rows]
     return {
         "k": load(ReportSettings).k,
         "data": {
@@ -63,20 +62,20 @@ def _performance(rows: list[Row]) -> dict[str, Any]:
             "coverage": max((row["coverage"] for row in rows if row["coverage"] is not None), default=None),
             "predictions": sum(row["predictions"] or row["items_shown"] or 0 for row in rows),
             # Our answers have no phase of scoring: lists are scored before anybody asks.
-            "retrievalDuration": _duration(phases, "choose"),
+            "retrievalDuration": _duration(rows, "choose"),
             "scoringDuration": {"avg": 0.0, "max": 0.0},
-            "orderingDuration": _duration(phases, "write"),
+            "orderingDuration": _duration(rows, "write"),
         },
     }
 
 
-def _duration(phases: Iterable[Mapping[str, Any]], name: str) -> dict[str, float | None]:
-    """In seconds."""
-    told = [found[name] for found in phases if name in found]
+def _duration(rows: Iterable[Row], name: str) -> dict[str, float | None]:
+    """In seconds; the average is that of all answers, not of placements."""
+    told = [(row["predictions"], row["phases"][name]) for row in rows if name in row["phases"]]
     if not told:
         return {"avg": None, "max": None}
-    average = sum(phase["average_ms"] for phase in told) / len(told)
-    return {"avg": average / 1000, "max": max(phase["longest_ms"] for phase in told) / 1000}
+    average = sum(answers * phase["average_ms"] for answers, phase in told) / sum(answers for answers, _ in told)
+    return {"avg": average / 1000, "max": max(phase["longest_ms"] for _, phase in told) / 1000}
 
 
 def _training(steps: list[Row]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ class StorefrontObject(BaseModel):
 class Translation(StorefrontObject):
     """A product's texts in one language."""
 
+    id: TextId | None = None
     title: Name | None = None
     short_description: Text | None = None
     description: Text | None = None
@@ -72,7 +73,7 @@ class ProductType(StorefrontObject):
 
 
 class ProductTranslation(Translation):
-    """Texts told by themselves; those that count come with the product."""
+    """The same, told by itself: of the product that came with texts of this id."""
 
     model_class: Literal["ProductTranslation"] = Field(alias="_model_class")
     id: TextId
@@ -160,11 +161,14 @@ class Review(Feedback):
     rating: Annotated[int, Field(ge=1, le=5)]
 
 
-Cascade = Annotated[list[Name], Field(max_length=20)]
+Cascade = Annotated[list[Name], Field(max_length=20), BeforeValidator(lambda told: [] if told is None else told)]
 
 
 class Config(StorefrontObject):
-    """Which models answer where; a placement left out stays as it is."""
+    """Which models answer where; a placement left out stays as it is.
+
+    Sizes and hyperparameters are passed over: the pipeline's settings have these.
+    """
 
     model_class: Literal["Config"] = Field(alias="_model_class")
     models_disabled: dict[Name, bool] = Field({}, alias="modelsDisabled")

@@ -59,7 +59,7 @@ class PredictionRequest(BaseModel):
     variants: TextIds = Field([], description="Of PRODUCT_DETAIL: article numbers of the product shown.")
     variants_in_cart: TextIds = Field([], description="Of CART.")
     limit: Annotated[int, Field(ge=1, le=10_000, strict=True)] | None = Field(
-        None, description="Left out: all of a category, else 100."
+        None, description="Left out: all of a category up to 10,000 products, else 100."
     )
 
 

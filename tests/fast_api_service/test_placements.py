@@ -129,6 +129,31 @@ def test_a_category_is_whole_whatever_sources_are_enabled(api: Service) -> None:
         api.post("/v1/configuration/rollback", {"version": 0})
 
 
+@pytest.mark.parametrize("mix", [{"diversity": 1}, {"category_cap": 1}])
+def test_the_best_fifty_are_mixed(api: Service, shop: RunContext, mix: dict[str, Any]) -> None:
+    """Where few of them are asked for too, and where a ranked list would be the whole answer."""
+
+    def of_kind(kind: str | None) -> None:
+        with postgres.transaction(shop.postgres) as cursor:
+            alike = ["r2", "r3", "r4", "r5", "r6", "x41", "x42", "x43", "x44"]
+            cursor.execute("update recs.item_state set category_id = %s where item_id = any(%s)", (kind, alike))
+
+    def shown() -> tuple[list[str], list[str]]:
+        ranked = api.items(PATH, user_id="anna", limit=2)
+        return ranked, api.items(PATH, placement="product", item_ids="x40", limit=2)
+
+    cascades = {"home": [{"source": "ranked"}], "product": [{"source": "similar"}]}
+    placements = {placement: {"cascade": cascade} | mix for placement, cascade in cascades.items()}
+    assert api.put("/v1/configuration", {"placements": placements}).status_code == 200
+    of_kind("alike")
+    try:
+        wait_until(lambda: all(shown() == (["r2", "r7"], ["x41", "x45"]) for _ in range(4)), 20)
+    finally:
+        of_kind(None)
+        api.post("/v1/configuration/rollback", {"version": 0})
+    wait_until(lambda: all(shown() == (["r2", "r3"], ["x41", "x42"]) for _ in range(4)), 20)
+
+
 def test_positions_are_those_of_the_whole_category(api: Service) -> None:
     event(api, "purchase", "x100", user_id="collector")
     found = api.get(f"{PATH}/positions", category_id="toys", user_id="collector").json()

@@ -49,6 +49,21 @@ async def test_counts_of_two_workers_add_up(pool: asyncpg.Pool) -> None:
     assert tuple(choose) == (4, 1.0, 0.25)
 
 
+async def test_answers_count_on_the_day_on_which_they_are_saved(pool: asyncpg.Pool) -> None:
+    """In the reference times were taken when a module was imported."""
+    tomorrow = "(pg_catalog.clock_timestamp() + interval '1 day')"
+    await pool.execute(
+        f"create schema clock; create function clock.clock_timestamp() returns timestamptz return {tomorrow};"
+        " do $$ begin execute format('alter database %I set search_path = clock, public, pg_catalog',"
+        " current_database()); end $$"
+    )
+    await pool.expire_connections()
+    worker = Served()
+    worker.note("home", 7, {"ranked": 10}, 0.0, 0.5)
+    await worker.save(pool, "shop")
+    assert await pool.fetchval(f"select bool_and(day = ({tomorrow} at time zone 'UTC')::date) from ops.served")
+
+
 async def test_what_could_not_be_saved_is_saved_later(pool: asyncpg.Pool) -> None:
     worker = Served()
     worker.note("home", 7, {"ranked": 10}, 0.0, 0.5)

@@ -57,18 +57,23 @@ async def events(pool: asyncpg.Pool) -> Shop:
     return Shop(pool)
 
 
-async def test_impressions_and_clicks_are_counted_once_by_source(pool: asyncpg.Pool, events: Shop) -> None:
+async def test_impressions_and_clicks_are_counted_once_by_placement_and_source(
+    pool: asyncpg.Pool, events: Shop
+) -> None:
     first = answer({"a": "ranked", "b": "ranked", "c": "default"})
     for item_id in "abcab":  # a and b scrolled past twice
         await events.event("impression", item_id, 1, first)
     await events.event("click", "a", 2, first)
     await events.event("view", "a", 2, first)  # the page that the click opened
     await events.event("view", "b", 3)  # found by himself
+    await events.event("impression", "a", 4, answer({"a": "similar"}, 3, placement="cart"))
     await roll_up(pool)
     found = await figures(pool)
     assert found["home", "ranked", 7].items() >= {"impressions": 2, "clicks": 1, "items": 2, "catalogue": 1}.items()
     assert found["home", "default", 7].items() >= {"impressions": 1, "clicks": 0, "items": 1}.items()
     assert found["home", "", 7].items() >= {"impressions": 3, "clicks": 1, "items": 3}.items()
+    for source in ("similar", ""):
+        assert found["cart", source, 7].items() >= {"impressions": 1, "clicks": 0, "items": 1}.items()
 
 
 async def test_purchases_count_for_their_answer_or_else_for_the_newest_click(pool: asyncpg.Pool, events: Shop) -> None:

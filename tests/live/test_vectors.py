@@ -11,8 +11,14 @@ import pytest
 from recsys.live.vectors import ContentVectors
 from recsys.settings import PostgresSettings
 from recsys.storage import postgres
+from recsys.storage.nearest import EXACT_BELOW
 from recsys.storage.pool import create_pool
+from tests.conftest import wait_until
 
+INDEX_SEARCHES = """
+select coalesce(sum(idx_scan), 0)::int from pg_stat_user_indexes
+join pg_class on pg_class.oid = indexrelid join pg_am on pg_am.oid = relam where amname = 'hnsw'
+"""
 KINDS = {
     "shoe": ("running shoe cushion sole", "sport"),
     "phone": ("smartphone camera screen battery", "electronics"),
@@ -66,6 +72,24 @@ async def test_every_product_of_the_api_has_neighbours_of_its_kind(shop: Postgre
     for item_id, neighbours in found.items():
         assert item_id not in neighbours
         assert kinds(neighbours[:9]) == kinds([item_id])
+
+
+async def test_in_a_large_catalogue_the_index_finds_neighbours(shop: PostgresSettings, pool: asyncpg.Pool) -> None:
+    """In the reference Python compared all pairs of products."""
+    job = ContentVectors()
+    await job.run(pool)
+    write(shop, "update shop.vector_progress set fitted = %s", EXACT_BELOW)  # as if there were so many
+    for way in ("enable_seqscan", "enable_sort"):  # of so few, Postgres would rather compare all
+        write(
+            shop,
+            f"do $$ begin execute format('alter database %I set {way} = off', current_database()); end $$",
+        )
+    await pool.expire_connections()
+    add(shop, "shoe99", "trail running shoe", "sport")
+    await job.run(pool)
+    assert kinds(lists(shop, "similar_by_content")["shoe99"][:9]) == {"shoe"}
+    await pool.close()  # a connection tells its counts at its end
+    wait_until(lambda: write(shop, INDEX_SEARCHES) == [(1,)], 10)
 
 
 async def test_a_product_added_later_is_vectorised_with_words_nobody_used_before(

@@ -1,15 +1,19 @@
 """The storefront recommender's contract, and what its reference got wrong (docs/regressions.md)."""
 
+import json
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from fast_api_service.auth import RECHECK_S
+from fast_api_service.contracts.storefront_objects import KNOWN
 from recsys import api_keys
 from recsys.api_keys import Scope
 from recsys.pipeline.context import RunContext
+from recsys.placements import token
 from recsys.storage import postgres
 from tests.conftest import wait_until
 from tests.fast_api_service import published_shop
@@ -17,6 +21,12 @@ from tests.fast_api_service.running_service import Service
 
 SKUS = {"9001": ["9001-s", "9001-m"], "9002": ["9002-u"], "9003": ["9003-u"]}
 NOW = datetime.now(UTC)
+CASCADES = {
+    "home": "homepageScoringCascade",
+    "category": "categoryListScoringCascade",
+    "product": "productDetailScoringCascade",
+    "cart": "cartScoringCascade",
+}
 
 
 def told(model_class: str, /, **fields: Any) -> dict[str, Any]:
@@ -34,6 +44,14 @@ def predict(api: Service, kind: str, session_id: str = "s-1", **more: Any) -> li
     answer = api.post("/predict", {"recommendation_type": kind, "session_id": session_id} | more, key="reader")
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()
+    return found
+
+
+def positions(api: Service, kind: str, **more: Any) -> dict[str, int]:
+    asked = {"recommendation_type": kind, "session_id": "s-1"} | more
+    answer = api.post("/predict/product_positions", asked, key="reader")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, int] = answer.json()
     return found
 
 
@@ -59,7 +77,9 @@ def stocked(api: Service) -> None:
         told("AttributeType", id=7, type_name="shaft_cm", unit="cm"),
         told("AttributeType", id=8, type_name="colour", unit=None),
         *(told("ProductVariant", sku=sku, ean="", weight=1.0, stock_quantity=3, recommendation_weight=1.0,
-               attributes=[71, 81]) for sku in variants),
+               attributes=[71, 81]) for sku in variants[:-1]),
+        # What the shop weighs more than others is its selection.
+        told("ProductVariant", sku="9003-u", stock_quantity=3, recommendation_weight=5.0, attributes=[71, 81]),
         *(told("ProductPrice", id=number, price_list_code="EUR", product_variant_sku=sku, price=20.0 + number)
           for number, sku in enumerate(variants)),
         *(told("Product", id=int(product), published=True, category_id=802, type_id=1, product_variants=SKUS[product],
@@ -69,6 +89,16 @@ def stocked(api: Service) -> None:
         told("Category", id=801, parent_id=None),
     ]  # fmt: skip
     assert store(api, *objects) == {"stored": len(objects), "rejected": []}
+    # Until each worker has seen it.
+    wait_until(lambda: all(len(predict(api, "CATEGORY_LIST", category_id=801)) == len(variants) for _ in range(8)))
+
+
+@pytest.fixture
+def configuration(api: Service) -> Iterator[dict[str, Any]]:
+    """What is in use, and is again afterwards."""
+    before = api.get("/v1/configuration").json()
+    yield before
+    assert api.post("/v1/configuration/rollback", {"version": before["version"]}).status_code == 200
 
 
 def test_a_product_is_put_together_from_what_was_told_in_any_order(stocked: None, api: Service) -> None:
@@ -119,6 +149,57 @@ def test_an_order_is_a_purchase_of_each_product(stocked: None, api: Service, sho
     assert rows(shop, statement) == [("9001", 21.0, 2.0, "o-1"), ("unknown-sku", None, 1.0, "o-1")]
 
 
+def test_each_class_can_be_told_by_itself(stocked: None, api: Service, configuration: dict[str, Any]) -> None:
+    """With all the fields that the shop has, also those without a value."""
+    seen = {"session_id": "sock-lover", "user_id": None, "product_id": 9101, "product_variant_sku": "9101-u"}
+    shown = {"recommendation_type": None, "model_identifier": None, "model_name": None, "position": None}
+    text = {"id": 11, "language_code": "en", "meta_title": "", "meta_description": "", "slug": "sock"}
+    objects = [
+        told("Category", id=811, parent_id=None),
+        told("Product", id=9101, published=True, category_id=811, type_id=2, product_variants=["9101-u"],
+             product_translations=[text | {"title": "Sock", "short_description": None, "description": None}]),
+        told("ProductTranslation", **text, title="Wool sock", short_description=None, description=None),
+        told("ProductType", id=2, name="sock", products=[9101], attribute_types=[9, 10]),
+        told("ProductVariant", sku="9101-u", ean="", weight=None, stock_quantity=1, recommendation_weight=1.0,
+             attributes=[91, 101]),
+        told("ProductPrice", id=91, price_list_code="EUR", product_variant_sku="9101-u", price=5.0),
+        told("AttributeType", id=9, type_name="length_cm", unit="cm", value_type="INTEGER"),
+        told("AttributeType", id=10, type_name="size", unit=None, value_type="CATEGORICAL"),
+        told("Attribute", id=91, type=9, raw_value="30", order=None, ext_attributes=[]),
+        told("Attribute", id=101, type=10, raw_value="42", order=None, ext_attributes=[]),
+        told("ProductDetailEnter", **seen, **shown),
+        told("ProductDetailLeave", **seen, time_spent=3.5),
+        told("ProductAddToCart", **seen, **shown),
+        told("RecommendationView", **seen, **shown | {"recommendation_type": "CART"}),
+        told("Review", id=12, **seen, rating=5, update_at=None),
+        told("Order", token="o-sock", session_id="sock-lover", product_variants=[["9101-u", 1]]),
+        told("Config", retrievalSize=1000, orderingSize=50, models_disabled={}, homepageRetrievalCascade=None,
+             **dict.fromkeys(CASCADES.values()), easeConfig={}, gru4recConfig={}),
+        told("TrainerQueueItem", id=None, model_name="ranker", processed=None),
+    ]  # fmt: skip
+    assert {each["_model_class"] for each in objects} == set(KNOWN.json_schema()["discriminator"]["mapping"])
+    for each in objects:
+        answer = api.post("/store_object", each)
+        assert (answer.status_code, answer.json()) == (200, {"stored": 1, "rejected": []}), (each, answer.text)
+    sock = api.get("/v1/products/9101").json()
+    assert (sock["title"], sock["price"], sock["stock"]) == ("Wool sock", 5.0, 1)
+    assert sock["attributes"] == {"length_cm": 30.0, "size": "42"}
+    assert api.get("/v1/configuration").json()["placements"] == configuration["placements"]
+
+
+def test_what_is_told_without_a_time_is_of_now(stocked: None, api: Service, shop: RunContext) -> None:
+    """In the reference the time of the start went into every row."""
+    before = time.time() * 1000
+    seen = told("ProductDetailEnter", session_id="no-clock", product_id=9001)
+    del seen["create_at"]
+    assert api.post("/store_object", seen).status_code == 200
+    ((event_ms,),) = rows(shop, "select timestamp_ms from raw.collected_events where session_id = %s", "no-clock")
+    answer = token.read(predict(api, "HOMEPAGE")[0]["rs_info"]["model_identifier"])
+    assert answer is not None
+    for at in (event_ms, answer.made_at_ms):
+        assert before - 1 <= at <= time.time() * 1000 + 1
+
+
 def test_bad_objects_do_not_block_good_ones(stocked: None, api: Service) -> None:
     receipt = store(
         api,
@@ -145,6 +226,37 @@ def test_a_home_page_lists_article_numbers_with_where_they_come_from(stocked: No
     assert "ranked" in {each["rs_info"]["model_name"] for each in found}
 
 
+@pytest.mark.parametrize(
+    ("kind", "page"),
+    [
+        ("HOMEPAGE", {}),
+        ("PRODUCT_DETAIL", {"variants": ["x40"]}),
+        ("CATEGORY_LIST", {"category_id": 801}),
+        ("CART", {"variants_in_cart": ["x40", "x60"]}),
+    ],
+)
+def test_every_page_keeps_the_limit_and_tells_the_same_positions(
+    stocked: None, api: Service, kind: str, page: dict[str, Any]
+) -> None:
+    """In the reference a limit cut nothing off."""
+    for limit in (1, 3):
+        found = predict(api, kind, limit=limit, **page)
+        assert [each["rs_info"]["position"] for each in found] == list(range(limit))
+        assert {each["rs_info"]["recommendation_type"] for each in found} == {kind}
+        best: dict[str, int] = {}
+        for place, sku in enumerate(skus(found)):
+            best.setdefault(sku.split("-")[0], place)
+        assert positions(api, kind, limit=limit, **page) == best
+    asked = {"recommendation_type": kind, "session_id": "s-1", "limit": 0}
+    assert api.post("/predict", asked | page, key="reader").status_code == 422
+
+
+def test_a_page_that_does_not_tell_what_it_shows_is_answered(stocked: None, api: Service) -> None:
+    assert predict(api, "CATEGORY_LIST") == []
+    for kind in ("PRODUCT_DETAIL", "CART"):
+        assert len(predict(api, kind, limit=5)) == 5
+
+
 def test_a_click_is_attributed_to_the_answer_that_showed_it(stocked: None, api: Service, shop: RunContext) -> None:
     shown = predict(api, "HOMEPAGE", user_id="anna", limit=3)[1]
     clicked = {"product_id": shown["product_variant_sku"], "product_variant_sku": shown["product_variant_sku"]}
@@ -163,22 +275,38 @@ def test_category_requests_list_every_product_with_what_is_sold_out_last(stocked
         return set(found) == {"9001-m", "9001-s", "9002-u", "9003-u"} and set(found[2:]) == {"9001-s", "9002-u"}
 
     wait_until(listed)  # a change of stock reaches the service within 5 seconds
-    asked = {"recommendation_type": "CATEGORY_LIST", "session_id": "s-1", "category_id": 801}
-    positions = api.post("/predict/product_positions", asked, key="reader").json()
     order = skus(predict(api, "CATEGORY_LIST", category_id=801))
-    assert positions == {product: min(order.index(sku) for sku in some) for product, some in SKUS.items()}
+    best = {product: min(order.index(sku) for sku in some) for product, some in SKUS.items()}
+    assert positions(api, "CATEGORY_LIST", category_id=801) == best
     assert predict(api, "CATEGORY_LIST", category_id=999) == []
     store(api, told("ProductVariant", sku="9002-u", stock_quantity=3), told("ProductVariant", sku="9001-s",
           stock_quantity=3, attributes=[71, 81]))  # fmt: skip
 
 
+def test_a_category_keeps_every_product_however_many_and_what_was_bought(stocked: None, api: Service) -> None:
+    products = [str(number) for number in range(9200, 9320)]
+    store(
+        api,
+        told("Category", id=820, parent_id=None),
+        *(told("Product", id=int(each), published=True, category_id=820) for each in products),
+    )
+    wait_until(lambda: len(predict(api, "CATEGORY_LIST", category_id=820)) == len(products))
+    store(api, told("Order", token="o-3", session_id="collector", product_variants=[[products[0], 1]]))
+    page = {"category_id": 820, "session_id": "collector"}
+    order = skus(predict(api, "CATEGORY_LIST", **page))
+    assert sorted(order) == products
+    assert order[-1] == products[0]
+    assert positions(api, "CATEGORY_LIST", **page) == {product: place for place, product in enumerate(order)}
+
+
 def test_all_variants_and_the_whole_cart_count_and_none_of_them_is_recommended(stocked: None, api: Service) -> None:
     """In the reference one random variant decided the product's page, and what was in the cart came back."""
-    cart = ["x40", "x60", "x80"]
-    found = set(skus(predict(api, "CART", variants_in_cart=cart, limit=30)))
-    assert not found & set(cart)
-    for item_id in cart:
-        assert found & set(published_shop.neighbours(item_id)), item_id
+    shown = ["x40", "x41", "x60"]  # the second is like the first
+    for kind, field in (("CART", "variants_in_cart"), ("PRODUCT_DETAIL", "variants")):
+        found = set(skus(predict(api, kind, limit=30, **{field: shown})))
+        assert not found & set(shown)
+        for item_id in shown:
+            assert found & set(published_shop.neighbours(item_id)), (kind, item_id)
     page = predict(api, "PRODUCT_DETAIL", variants=SKUS["9001"], limit=20)
     assert page
     assert not set(skus(page)) & set(SKUS["9001"])
@@ -193,28 +321,68 @@ def test_what_was_bought_is_not_recommended_again(stocked: None, api: Service) -
         assert first not in skus(predict(api, "HOMEPAGE", session_id="loyal", limit=30))
 
 
-def test_a_config_chooses_and_disables_models_and_every_model_can_be_chosen(stocked: None, api: Service) -> None:
-    """In the reference EASE could never be chosen."""
+def test_a_config_chooses_and_disables_models(stocked: None, api: Service, configuration: dict[str, Any]) -> None:
     cascade = ["popularity", "ease", "dummy"]
-    config = told("Config", homepageScoringCascade=cascade, modelsDisabled={"popularity": True}, retrievalSize=1000)
-    before = api.get("/v1/configuration").json()
-    try:
-        store(api, config)
-        placements = api.get("/v1/configuration").json()["placements"]
-        steps = [(step["source"], step["enabled"]) for step in placements["home"]["cascade"]]
-        assert steps == [("trending", False), ("default", False), ("ranked", True), ("personalized", True)]
-        assert placements["cart"] == before["placements"]["cart"]
+    config = told(
+        "Config",
+        homepageScoringCascade=cascade,
+        homepageRetrievalCascade=["similarity"],
+        modelsDisabled={"popularity": True},
+    )
+    store(api, config)
+    placements = api.get("/v1/configuration").json()["placements"]
+    steps = [(step["source"], step["enabled"]) for step in placements["home"]["cascade"]]
+    assert steps == [
+        ("trending", False),
+        ("default", False),
+        ("ranked", True),
+        ("personalized", True),
+        ("similar", True),
+        ("content", True),
+    ]
+    assert placements["cart"] == configuration["placements"]["cart"]
 
-        def chosen() -> bool:
-            sources = {each["rs_info"]["model_name"] for each in predict(api, "HOMEPAGE", user_id="anna", limit=5)}
-            return sources == {"ranked"}
+    def chosen() -> bool:
+        found = predict(api, "HOMEPAGE", user_id="anna", limit=20)
+        return {each["rs_info"]["model_name"] for each in found} == {"ranked", "personalized"}
 
-        wait_until(chosen)
-        for wrong in (["magic"], ["popularity"]):
-            refused = api.post("/store_object", config | {"homepageScoringCascade": wrong})
-            assert refused.status_code == 422, refused.text
-    finally:
-        assert api.post("/v1/configuration/rollback", {"version": before["version"]}).status_code == 200
+    wait_until(chosen)
+    for wrong in (["magic"], ["popularity"]):
+        refused = api.post("/store_object", config | {"homepageScoringCascade": wrong, "homepageRetrievalCascade": []})
+        assert refused.status_code == 422, refused.text
+
+
+@pytest.mark.parametrize(
+    ("model", "sources"),
+    [
+        ("dummy", ["default"]),
+        ("selection", ["selection"]),
+        ("popularity", ["trending", "default"]),
+        ("similarity", ["similar", "content"]),
+        ("gru4rec", ["online"]),
+        ("ease", ["ranked", "personalized"]),
+    ],
+)
+def test_every_model_can_be_chosen_for_every_page_and_then_answers(
+    stocked: None, api: Service, configuration: dict[str, Any], model: str, sources: list[str]
+) -> None:
+    """In the reference EASE could never be chosen, and sizes and cascades that were stored did not always count."""
+    store(
+        api,
+        told("ProductDetailEnter", session_id="chooser", user_id="anna", product_id="x50"),
+        told("Config", **{field: [model] for field in CASCADES.values()}),
+    )
+    placements = api.get("/v1/configuration").json()["placements"]
+    for placement in CASCADES:
+        assert [step["source"] for step in placements[placement]["cascade"]] == sources, placement
+    # As built in, each of these pages mixes sources of several models.
+    kind, page = ("PRODUCT_DETAIL", {"variants": ["x40"]}) if model == "similarity" else ("HOMEPAGE", {})
+
+    def answers() -> bool:
+        found = predict(api, kind, session_id="chooser", user_id="anna", limit=20, **page)
+        return bool(found) and {each["rs_info"]["model_name"] for each in found} <= set(sources)
+
+    wait_until(answers)
 
 
 def test_a_wish_to_train_is_queued_once(stocked: None, api: Service) -> None:
@@ -249,6 +417,53 @@ def test_the_dashboard_counts_answers_as_they_are_given(stocked: None, api: Serv
     assert board["config"]["homepageScoringCascade"][0] == "ease"
     assert api.get("/dashboard", date_from="2026-01-02T00:00:00Z", date_to="2026-01-01T00:00:00Z").status_code == 422
     assert time.time() > NOW.timestamp()
+
+
+def test_the_dashboard_tells_each_model_s_figures_of_the_days_asked_for(api: Service, shop: RunContext) -> None:
+    day, later = "2021-06-01", "2021-06-02"  # no other test's events are of these days
+    told_of = {
+        (day, "home", ""): {"judged": 40, "hits": 4, "future_hits": 8, "items": 5, "catalogue": 50},
+        (day, "home", "ranked"): {"judged": 30, "hits": 3, "future_hits": 6, "items": 4, "catalogue": 50},
+        (day, "cart", ""): {"judged": 10, "hits": 4, "future_hits": 4, "items": 2, "catalogue": 50},
+        (day, "cart", "similar"): {"judged": 10, "hits": 4, "future_hits": 4, "items": 2, "catalogue": 50},
+        (day, "email", ""): {"judged": 100, "hits": 100, "future_hits": 100},  # no page of this contract
+        (later, "home", ""): {"judged": 60, "hits": 0, "future_hits": 0},
+    }
+    served = {
+        (day, "home", ""): (300, {"choose": {"count": 20, "sum": 0.02, "max": 0.004}}),
+        (day, "home", "ranked"): (900, {}),
+        (day, "cart", ""): (100, {"choose": {"count": 20, "sum": 0.1, "max": 0.02}}),
+        (day, "cart", "similar"): (400, {}),
+        (later, "home", ""): (7, {}),
+    }
+    with postgres.transaction(shop.postgres) as cursor:
+        for key, figures in told_of.items():
+            cursor.execute(
+                "insert into ops.performance values ('shop', %s, %s, %s, 3, %s)", (*key, json.dumps(figures))
+            )
+        for key, (shown, phases) in served.items():
+            values = (*key, shown, json.dumps(phases))
+            cursor.execute("insert into ops.served values ('shop', %s, %s, %s, 3, %s, %s)", values)
+        cursor.execute(
+            "insert into ops.step_runs (dataset, run_id, step, status, started_at, finished_at, summary)"
+            " select 'shop', 'run-' || status, step, status, '2021-06-01 10:00Z', '2021-06-01 10:01Z', summary::jsonb"
+            " from (values ('train_als', 'succeeded', '{\"metrics\": {\"peak_memory_mb\": 700.5}}'),"
+            " ('train_als', 'failed', '{}'), ('train_ranker', 'succeeded', '{}')) runs (step, status, summary)"
+        )
+    board = api.get("/dashboard", date_from=f"{day}T00:00:00.000Z", date_to=f"{day}T23:59:59.999Z").json()
+    general = board["performance"]["general"]["data"]
+    assert (general["hitRate"], general["futureHitRate"], general["coverage"]) == (0.16, 0.24, 0.1)
+    assert general["predictions"] == 400
+    assert general["retrievalDuration"] == {"avg": pytest.approx(0.002), "max": 0.02}, "1 ms of 300, 5 ms of 100"
+    models = {name: each["data"] for name, each in board["performance"]["modelSpecific"].items()}
+    found = {name: (each["hitRate"], each["coverage"], each["predictions"]) for name, each in models.items()}
+    nothing = (None, None, 0)
+    assert found == dict.fromkeys(models, nothing) | {"ease": (0.1, 0.08, 900), "similarity": (0.4, 0.04, 400)}
+    trained = {name: each["data"]["trainings"] for name, each in board["training"]["modelSpecific"].items()}
+    never = {"started": 0, "completed": 0, "failed": 0}
+    assert trained == dict.fromkeys(models, never) | {"ease": {"started": 2, "completed": 1, "failed": 1}}
+    assert board["training"]["modelSpecific"]["ease"]["data"]["peakMemory"] == {"avg": 700.5, "max": 700.5}
+    assert board["training"]["modelSpecific"]["ease"]["data"]["duration"] == {"avg": 60.0, "max": 60.0}
 
 
 def test_configuring_and_training_need_more_than_storing(api: Service) -> None:
