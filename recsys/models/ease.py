@@ -93,7 +93,6 @@ class Ease(ScoringModel):
     def _columns(self, gram: sparse.csr_matrix, part: range) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Column, its support and the weights there, for each column of `part`."""
         diagonal = gram.diagonal()
-        place = np.full(gram.shape[0], -1)
         for column in part:
             row = slice(gram.indptr[column], gram.indptr[column + 1])
             support, together = gram.indices[row], gram.data[row]
@@ -101,10 +100,9 @@ class Ease(ScoringModel):
             support, together = support[others], together[others].astype(np.float64)
             if len(support) > self.support:
                 kept = np.argpartition(together / np.sqrt(diagonal[support]), -self.support)[-self.support :]
+                kept.sort()
                 support, together = support[kept], together[kept]
-            place[support] = np.arange(len(support))
-            inner = _submatrix(gram, support, place)
-            place[support] = -1
+            inner = _submatrix(gram, support)
             inner[np.diag_indices(len(support))] += self.regularization
             yield column, support, scipy.linalg.solve(inner, together, assume_a="pos", check_finite=False)
 
@@ -148,13 +146,14 @@ def _closed_form(gram: sparse.csr_matrix, regularization: float) -> np.ndarray:
     return weights
 
 
-def _submatrix(gram: sparse.csr_matrix, codes: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """gram[codes, codes], dense and float64; `place` holds each code's place among `codes` and -1 for all others."""
-    lengths = gram.indptr[codes + 1] - gram.indptr[codes]
-    row = np.repeat(np.arange(len(codes)), lengths)
-    entries = np.arange(len(row)) + np.repeat(gram.indptr[codes] - np.cumsum(lengths) + lengths, lengths)
-    column = place[gram.indices[entries]]
-    found = column >= 0
+def _submatrix(gram: sparse.csr_matrix, codes: np.ndarray) -> np.ndarray:
+    """gram[codes, codes], dense and float64; `codes` are sorted, and so are the columns of each row."""
     inner = np.zeros((len(codes), len(codes)))
-    inner[row[found], column[found]] = gram.data[entries[found]]
+    for place, code in enumerate(codes):
+        # Looked up one by one: rows may be as long as the catalogue.
+        start, end = gram.indptr[code], gram.indptr[code + 1]
+        columns = gram.indices[start:end]
+        entries = np.minimum(np.searchsorted(columns, codes), end - start - 1)
+        found = columns[entries] == codes
+        inner[place, found] = gram.data[start + entries[found]]
     return inner
