@@ -1,6 +1,7 @@
 """`/v1/configuration` over HTTP: versions, who made them, roll back, and how soon they are in use."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -59,6 +60,9 @@ def test_who_was_slower_is_told_the_newest_version(api: Service) -> None:
     refused = api.put(PATH, ONLY_NEW | {"replaces": seen})
     assert (refused.status_code, refused.json()["version"]) == (409, newest)
     assert api.get(PATH).json()["version"] == newest
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: api.put(PATH, ONLY_NEW | {"replaces": newest}).status_code, range(8)))
+    assert sorted(answers) == [200] + [409] * 7
 
 
 @pytest.mark.parametrize(
