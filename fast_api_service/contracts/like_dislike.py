@@ -27,6 +27,7 @@ router = APIRouter(tags=["contract: like/dislike"], route_class=DirectRoute)
 ERRORS = responses(401, 403, 422, 500)
 BODY_ERRORS = ERRORS | responses(400, 413, 503)
 TOP_K = 10
+EXPLORED = 0.05  # share of the places for unseen items, whatever the shop has configured; more where it wants more
 DONE = b"200"  # the original's body
 ITEMS_AT_ONCE = 1000  # a transaction of the service lasts a few seconds at most
 
@@ -125,8 +126,15 @@ async def add_items(request: Request, items: Annotated[NewItems, Body()]) -> Res
     dependencies=[needs(Scope.READ)],
 )
 async def recs(request: Request, user_id: UserPath) -> Response:
-    """The user's own list, as for the home page: fewer only when the catalogue has no more to show."""
-    answer = orjson.loads(request.app.state.recommender.recommend(str(Placement.HOME), Question(user_id, TOP_K)))
+    """The user's own list, as for the home page, without what the user has seen, and with a share of unseen items.
+
+    Fewer than ten only when the catalogue has no more to show.
+    """
+    state = request.app.state.service
+    history = state.recent.user(state.follower.current.dataset or "", user_id)
+    seen = tuple({event.item_id for event in history.events()})
+    question = Question(user_id, TOP_K, exclude=seen, exploration=EXPLORED)
+    answer = orjson.loads(request.app.state.recommender.recommend(str(Placement.HOME), question))
     return _json(orjson.dumps({"item_ids": [item["item_id"] for item in answer["items"]]}))
 
 

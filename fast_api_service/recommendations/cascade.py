@@ -47,10 +47,10 @@ def compose(view: View, limit: int, *, whole: bool = False) -> tuple[list[Pick],
     if mixes:
         taken = spread(taken, lambda item_id: _category(view, item_id), *_mix(configuration))
     explored: dict[str, float] = {}
-    if configuration.exploration:
+    if share := max(configuration.exploration, view.question.exploration):
         candidates = view.state.live_lists.get(exploration.LIST)
         weights = list(zip(candidates.item_ids, candidates.scores, strict=True))
-        taken, explored = exploration.explore(taken, weights, configuration.exploration, view.may_show, wanted)
+        taken, explored = exploration.explore(taken, weights, share, view.may_show, wanted)
     if view.plan.effects is not None:
         taken = rules.arrange(taken, limit, view.pins())
     if view.members is not None and len(taken) < limit:

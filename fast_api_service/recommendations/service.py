@@ -62,7 +62,8 @@ class Recommender:
         view = View(self.state, question, plan)
         # Nearly all shoppers have a list and did nothing since: few steps for them, because in a busy worker each
         # function called costs its time twice over (docs/decisions/service-hot-path.md).
-        if plan.begins_with_ranked and not view.histories and (taken := view.whole(RANKED, FROM_RANKED)):
+        at_once = plan.begins_with_ranked and not (view.histories or question.exploration)
+        if at_once and (taken := view.whole(RANKED, FROM_RANKED)):
             return self._written(view, taken, _sources(taken), None)
         taken, explored = self._composed(view)
         shown = _sources(taken)

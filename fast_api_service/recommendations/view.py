@@ -27,7 +27,7 @@ SPARE, SPARE_SHARE = 8, 0.75
 
 
 class Question(NamedTuple):
-    """What is asked: by whom, what is on the page, and what else rules may go by."""
+    """What is asked: by whom, what is on the page, what else rules may go by, and the least share to explore."""
 
     user_id: str | None = None
     limit: int = 10
@@ -36,6 +36,7 @@ class Question(NamedTuple):
     category_id: str | None = None
     exclude: tuple[str, ...] = ()
     context: Mapping[str, str] = MappingProxyType({})
+    exploration: float = 0
 
 
 class View:

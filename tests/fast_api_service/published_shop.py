@@ -21,6 +21,7 @@ SHOES = ["s0", "s1", "s2"]
 CATALOGUE = [*POPULAR, *RANKED, *PERSONALIZED, *SHOES, *(f"x{number}" for number in range(120))]
 UNAVAILABLE = ["r1", "d1", "x5"]
 BOUGHT_BY_ANNA = ["r0", "d0"]
+DISLIKED_BY_DIRK = ["d2", "d3"]
 
 
 @contextmanager
@@ -61,6 +62,7 @@ def publish_all(run: RunContext, mark: str = "") -> None:
     alike = {item_id: neighbours(item_id) for item_id in CATALOGUE}
     lists(run, RecommendationTable.SIMILAR, alike, reason=Reason.SIMILAR_TO_ITEM)
     lists(run, SnapshotTable.PURCHASES, {"anna": BOUGHT_BY_ANNA})
+    lists(run, SnapshotTable.DISLIKES, {"dirk": DISLIKED_BY_DIRK})
     lists(
         run, RecommendationTable.PERSONALIZED, {"anna": PERSONALIZED, "ben": PERSONALIZED[:2], "zoe": PERSONALIZED[:2]}
     )

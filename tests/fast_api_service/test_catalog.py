@@ -5,6 +5,7 @@ import json
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -70,22 +71,15 @@ def test_creating_twice_is_refused_and_names_the_remedy(api: Service) -> None:
     assert send(api, "PUT", f"/v1/products/{body['product_id']}", MUG, If_None_Match="*").status_code == 412
 
 
-def test_of_two_writers_one_is_told_that_the_other_was_first(api: Service) -> None:
+def test_of_two_writers_one_is_told_that_the_other_was_first(api: Service, shop: RunContext) -> None:
     path = f"/v1/products/{new_id()}"
     tag = send(api, "PUT", path, MUG).headers["etag"]
-    answers: list[int] = []
-    barrier = threading.Barrier(8)
-
-    def write(stock: int) -> None:
-        barrier.wait()
-        answers.append(send(api, "PATCH", path, {"stock": stock}, If_Match=tag).status_code)
-
-    writers = [threading.Thread(target=write, args=(number + 10,)) for number in range(8)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert sorted(answers) == [200] + [412] * 7
+    with ThreadPoolExecutor(8) as pool:
+        with postgres.transaction(shop.postgres) as cursor:
+            cursor.execute("lock table shop.products in share mode")  # who does not wait comes to its update
+            answers = [pool.submit(send, api, "PATCH", path, {"stock": each}, If_Match=tag) for each in range(10, 18)]
+            time.sleep(0.5)
+        assert sorted(answer.result().status_code for answer in answers) == [200] + [412] * 7
     refused = send(api, "DELETE", path, If_Match=tag)
     assert refused.status_code == 412
     assert "Read it again" in refused.json()["remedy"]

@@ -1,6 +1,8 @@
 """`/v1/configuration` over HTTP: versions, who made them, roll back, and how soon they are in use."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -53,12 +55,18 @@ def test_the_history_says_who_changed_what_and_a_roll_back_is_a_version_too(api:
     assert api.get(f"{PATH}/history", limit=1, before=page["before"]).json()["versions"] == [middle]
 
 
-def test_who_was_slower_is_told_the_newest_version(api: Service) -> None:
+def test_who_was_slower_is_told_the_newest_version(api: Service, shop: RunContext) -> None:
     seen = api.get(PATH).json()["version"]
     newest = api.put(PATH, ONLY_NEW | {"replaces": seen}).json()["version"]
     refused = api.put(PATH, ONLY_NEW | {"replaces": seen})
     assert (refused.status_code, refused.json()["version"]) == (409, newest)
     assert api.get(PATH).json()["version"] == newest
+    with ThreadPoolExecutor(4) as pool:
+        with postgres.transaction(shop.postgres) as cursor:
+            cursor.execute("lock table shop.configurations in share mode")  # who does not wait comes to its insert
+            answers = [pool.submit(api.put, PATH, ONLY_NEW | {"replaces": newest}) for _ in range(4)]
+            time.sleep(0.5)
+        assert sorted(answer.result().status_code for answer in answers) == [200, 409, 409, 409]
 
 
 @pytest.mark.parametrize(

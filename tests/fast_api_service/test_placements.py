@@ -48,6 +48,10 @@ def category(api: Service, category_id: str, **more: Any) -> list[str]:
     return api.items(PATH, placement="category", category_id=category_id, **more)
 
 
+def exclude(item_id: str, placement: str) -> dict[str, Any]:
+    return {"action": "exclude", "conditions": {"item_ids": [item_id]}, "placements": [placement]}
+
+
 def event(api: Service, kind: str, item_id: str, **who: str) -> None:
     assert api.post("/v1/events", {"event_type": kind, "item_id": item_id} | who).status_code == 200
 
@@ -108,6 +112,10 @@ def test_a_category_shows_all_of_it_and_below_with_what_is_sold_out_last(api: Se
     assert sorted(items[:-1]) == ["x100", "x102", "x103", "x104", "x105", "x107"]
     assert items[-1] == "x101"
     assert sorted(category(api, "dolls")) == ["x104", "x105", "x107"]
+    assert api.put("/v1/rules/not-this", exclude("x101", "category")).status_code == 201
+    wait_until(lambda: all("x101" not in category(api, "toys", limit=50) for _ in range(8)))
+    assert api.delete("/v1/rules/not-this").status_code == 204
+    wait_until(lambda: all(category(api, "toys", limit=50)[-1] == "x101" for _ in range(8)))
     answer = api.get(PATH, placement="category", category_id="toys").json()
     assert answer["fallback_reason"] is None
     unknown = api.get(PATH, placement="category", category_id="nothing").json()
@@ -221,5 +229,8 @@ def test_explored_items_say_how_likely_they_were(api: Service, shop: RunContext)
         assert propensity == pytest.approx({"x90": 0.375, "x91": 0.125}[item], rel=0.03) or propensity == pytest.approx(
             0.5, rel=0.03
         )
+    assert api.put("/v1/rules/not-this", exclude("x91", "email")).status_code == 201
+    wait_until(lambda: "x91" not in {item for _ in range(30) for item, _ in explored()})
+    assert api.delete("/v1/rules/not-this").status_code == 204
     api.post("/v1/configuration/rollback", {"version": 0})
     wait_until(lambda: not any(explored() for _ in range(8)))

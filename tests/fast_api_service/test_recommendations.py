@@ -10,6 +10,7 @@ from tests.conftest import wait_until
 from tests.fast_api_service.published_shop import (
     BOUGHT_BY_ANNA,
     CATALOGUE,
+    DISLIKED_BY_DIRK,
     PERSONALIZED,
     POPULAR,
     RANKED,
@@ -50,6 +51,14 @@ def test_an_unknown_user_gets_the_default_list_and_the_reason(api: Service) -> N
     assert [item["item_id"] for item in answer["items"]] == shown(POPULAR)[:5]
     assert {item["source"] for item in answer["items"]} == {"default"}
     assert answer["fallback_reason"] == "unknown_user"
+
+
+def test_what_was_disliked_long_ago_is_not_shown_until_it_is_liked(api: Service) -> None:
+    expected = shown(POPULAR, {*UNAVAILABLE, *DISLIKED_BY_DIRK})
+    assert api.items(HOME, user_id="dirk", limit=len(expected)) == expected
+    like = {"event_type": "like", "user_id": "dirk", "item_id": "d3"}
+    assert api.post("/v1/events", like, "events").status_code == 200
+    assert {"d2", "d3"} & set(api.items(HOME, user_id="dirk", limit=100)) == {"d3"}
 
 
 def test_stored_neighbours_of_older_events_are_online_items(api: Service) -> None:

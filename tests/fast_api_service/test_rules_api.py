@@ -1,6 +1,9 @@
 """`/v1/rules` over HTTP: made, refused when contradictory, tried, audited, and holding in answers."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -49,6 +52,16 @@ def test_rules_hold_in_answers_within_a_moment(api: Service) -> None:
     holds(api, ["x9", d7, d3, d5, d2, d6])
 
 
+def test_rules_hold_in_a_ranked_list_that_is_an_answer_as_it_is(api: Service) -> None:
+    def mailed() -> list[str]:
+        return api.items("/v1/recommendations", placement="email", user_id="anna", limit=3)
+
+    assert mailed() == ["r2", "r3", "r4"]
+    assert api.put(f"{PATH}/never", rule("exclude", ["r3"], placements=["email"])).status_code == 201
+    assert api.put(f"{PATH}/second", rule("pin", ["x9"], position=2, placements=["email"])).status_code == 201
+    wait_until(lambda: all(mailed() == ["r2", "x9", "r4"] for _ in range(8)))
+
+
 def test_only_what_is_included_is_shown_wherever_in_the_catalogue_it_lies(api: Service, shop: RunContext) -> None:
     with postgres.transaction(shop.postgres) as cursor:
         cursor.execute("update recs.item_state set brand = 'acme' where item_id in ('x110', 'x111', 'x112')")
@@ -65,6 +78,15 @@ def test_a_rule_that_has_not_begun_or_is_over_changes_nothing(api: Service) -> N
     api.put(f"{PATH}/earlier", rule("exclude", SHOWN[:1], ends_at="2020-01-01T00:00:00Z"))
     api.put(f"{PATH}/now", rule("exclude", SHOWN[1:2]))
     holds(api, [SHOWN[0], *SHOWN[2:7]])
+
+
+def test_a_rule_begins_and_ends_by_itself(api: Service) -> None:
+    now = datetime.now(UTC)
+    times = {"starts_at": f"{now + timedelta(seconds=1)}", "ends_at": f"{now + timedelta(seconds=4)}"}
+    assert api.put(f"{PATH}/a-while", rule("exclude", SHOWN[:1], **times)).status_code == 201
+    holds(api, SHOWN[:6])
+    holds(api, SHOWN[1:7])
+    holds(api, SHOWN[:6])
 
 
 def test_a_rule_for_a_context_holds_only_there(api: Service) -> None:
@@ -88,6 +110,16 @@ def test_contradictory_rules_are_refused_with_both_ids(api: Service) -> None:
     assert "'gone' and 'top'" in refused.json()["detail"]
     assert api.get(f"{PATH}/gone").status_code == 404
     assert api.put(f"{PATH}/gone", rule("exclude", ["d5"], placements=["email"])).status_code == 201
+
+
+def test_of_rules_that_contradict_each_other_and_come_at_once_one_is_kept(api: Service, shop: RunContext) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        with postgres.transaction(shop.postgres) as cursor:
+            cursor.execute("lock table shop.rules in share mode")  # who does not wait comes to its insert
+            pins = {f"{PATH}/pin-{number}": rule("pin", [f"x{number}"], position=2) for number in range(4)}
+            answers = [pool.submit(api.put, path, pin) for path, pin in pins.items()]
+            time.sleep(0.5)
+        assert sorted(answer.result().status_code for answer in answers) == [201, 409, 409, 409]
 
 
 def test_trying_a_rule_changes_nothing(api: Service) -> None:

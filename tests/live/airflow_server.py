@@ -1,5 +1,6 @@
 """As much of Airflow's REST API as the worker uses, in this process, for outcomes that a real one gives seldom."""
 
+import asyncio
 import json
 import re
 import threading
@@ -10,14 +11,20 @@ from typing import Any
 
 
 class Airflow:
-    """What it was asked for, and what it answers: `states[run_id]`."""
+    """What it was asked for, and what it answers: `states[run_id]`; with a `loop`, nothing while that is blocked."""
 
     def __init__(self) -> None:
         self.states: dict[str, str] = {}
         self.started: list[tuple[str, str, dict[str, Any]]] = []
         self.url = ""
+        self.loop: asyncio.AbstractEventLoop | None = None
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, dict[str, Any]]:
+        if self.loop is not None:
+            try:
+                asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self.loop).result(5)
+            except TimeoutError:
+                return 503, {"detail": "the loop is blocked"}
         if path == "/auth/token":
             return (201, {"access_token": "t"}) if body["password"] == "right" else (401, {"detail": "no"})
         found = re.fullmatch(r"/api/v2/dags/(\w+)/dagRuns(?:/([\w-]+))?", path)

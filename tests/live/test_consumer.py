@@ -113,6 +113,14 @@ async def test_a_worker_killed_between_broker_and_commit_loses_and_doubles_nothi
     assert stored(shop) == sorted(sent)
 
 
+async def test_what_the_broker_does_not_keep_is_not_acknowledged(broker: Broker, queue: EventQueue) -> None:
+    await queue.publish("shop", events("kept"))
+    async with await aio_pika.connect(broker.url) as connection:
+        await (await connection.channel()).queue_delete(QUEUE)
+    with pytest.raises(UnavailableError):
+        await queue.publish("shop", events("lost"))
+
+
 async def test_what_can_never_be_stored_is_parked_and_blocks_nothing(
     shop: PostgresSettings, broker: Broker, queue: EventQueue, tmp_path: Path
 ) -> None:

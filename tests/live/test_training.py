@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import Iterator
 
@@ -63,6 +64,15 @@ async def test_a_request_is_run_by_airflow_and_its_telemetry_kept(pool: asyncpg.
     assert (told["peak_memory_mb"], told["hyperparameters"]) == (512.5, {"factors": 8})
     assert (told["metrics"], told["outcome"]) == ({"ndcg@10": 0.2}, "published the challenger")
     assert 89 < told["duration_s"] < 91
+
+
+async def test_a_slow_airflow_holds_up_no_other_job(pool: asyncpg.Pool, airflow: Airflow) -> None:
+    """Of a reference: training blocked the event loop."""
+    airflow.loop = asyncio.get_running_loop()
+    await ask(pool)
+    for _ in ("starts it", "looks after it"):
+        await train_on_demand(pool)
+        assert ((await request(pool))["state"], (await request(pool))["error"]) == ("running", None)
 
 
 async def test_asking_twice_is_one_training_and_another_one_afterwards(pool: asyncpg.Pool, airflow: Airflow) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -9,6 +10,7 @@ import asyncpg
 import pytest
 
 from recsys.live.vectors import ContentVectors
+from recsys.models.word_vectors import Corpus, WordVectors
 from recsys.settings import PostgresSettings
 from recsys.storage import postgres
 from recsys.storage.nearest import EXACT_BELOW
@@ -122,6 +124,47 @@ async def test_what_a_product_becomes_decides_about_its_neighbours(shop: Postgre
     found = lists(shop, "similar_by_content")["shoe1"]
     assert kinds(found[:9]) == {"tea"}
     assert "tea1" not in found
+
+
+async def test_a_description_alone_decides_too(shop: PostgresSettings, pool: asyncpg.Pool) -> None:
+    job = ContentVectors()
+    add(shop, "plain0", "article")
+    await job.run(pool)
+    write(shop, "update shop.products set description = 'green tea leaf aroma' where product_id = 'plain0'")
+    await job.run(pool)
+    assert kinds(lists(shop, "similar_by_content")["plain0"][:9]) == {"tea"}
+
+
+async def test_a_deleted_product_is_nobodys_neighbour(shop: PostgresSettings, pool: asyncpg.Pool) -> None:
+    job = ContentVectors()
+    await job.run(pool)
+    assert any("tea1" in found for found in lists(shop, "similar_by_content").values())
+    write(shop, "delete from shop.products where product_id = 'tea1'")
+    write(shop, "insert into shop.customers (dataset, customer_id, preference) values ('shop', 'ada', 'green tea')")
+    write(shop, "update shop.products set title = title || ' new' where product_id ~ '^tea'")
+    await ContentVectors().run(pool)
+    found = lists(shop, "similar_by_content")
+    assert "tea1" not in found
+    assert kinds(found["tea2"][:8]) == {"tea"}
+    for item_ids in (*(found[f"tea{number}"] for number in (0, *range(2, 10))), lists(shop, "fits_profile")["ada"]):
+        assert "tea1" not in item_ids
+
+
+async def test_learning_words_lets_the_workers_other_jobs_go_on(
+    shop: PostgresSettings, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a reference: training blocked the event loop. A queue's consumer shares it."""
+    learned_in = []
+    fit = WordVectors.fit
+
+    def noted(corpus: Corpus) -> WordVectors:
+        learned_in.append(threading.current_thread())
+        return fit(corpus)
+
+    monkeypatch.setattr(WordVectors, "fit", noted)
+    await ContentVectors().run(pool)
+    assert learned_in
+    assert threading.main_thread() not in learned_in
 
 
 async def test_words_are_learned_anew_when_the_catalogue_has_doubled(

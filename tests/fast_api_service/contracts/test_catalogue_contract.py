@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psutil
 import pytest
 
 from recsys.pipeline.context import RunContext
@@ -63,6 +64,9 @@ def test_records_are_made_read_listed_and_changed(
 def test_lists_do_not_stop_at_ten_rows(api: Service) -> None:
     ids = {made(api, "/category/", {"title": f"Category {number}"})["id"] for number in range(12)}
     assert ids <= {row["id"] for row in api.get("/category/").json()}
+    many = [f"{number}" for number in range(10**9, 10**9 + 1_200)]
+    assert api.post("/add_items", {"item_ids": many}).status_code == 200
+    assert set(map(int, many)) <= {row["id"] for row in api.get("/products/").json()}
 
 
 def test_purchases_are_told_with_what_they_name(api: Service) -> None:
@@ -103,9 +107,8 @@ def test_customers_without_purchases_and_unknown_ones_get_a_list(api: Service) -
     assert len(recommended(api, 424242)) == 10
 
 
-def test_a_product_added_through_the_api_gets_its_vector(api: Service, shop: RunContext) -> None:
+def test_a_product_added_through_the_api_gets_its_vector_until_it_is_deleted(api: Service, shop: RunContext) -> None:
     """Not on the request's path: the worker makes it, and a customer whose profile it fits is shown it."""
-    customer = made(api, "/customer/", ADA | {"preference": "zeppelin lantern"})["id"]
     category = made(api, "/category/", {"title": "Lights"})["id"]
     info = {"category_id": category, "category_title": "Lamps", "product_title": "Zeppelin lantern"}
     told = made(api, "/recommendation/vectorize_product", info | {"product_id": 771, "product_tags": ["zeppelin"]})
@@ -118,5 +121,11 @@ def test_a_product_added_through_the_api_gets_its_vector(api: Service, shop: Run
             cursor.execute("select count(*) from shop.item_vectors where item_id = '771'")
             return int((cursor.fetchone() or (0,))[0])
 
-    wait_until(vectors, 15)
-    wait_until(lambda: 771 in recommended(api, customer), 15)
+    wait_until(vectors)
+    customer = made(api, "/customer/", ADA | {"preference": "zeppelin lantern"})["id"]
+    wait_until(lambda: 771 in recommended(api, customer))
+    for worker in psutil.Process(api.process.pid).children(recursive=True):
+        loaded = {place.path for place in worker.memory_maps() if "numpy" in place.path}
+        assert not loaded, "what computes vectors is nothing for the service"
+    assert api.delete("/v1/products/771").status_code == 204
+    wait_until(lambda: all(771 not in recommended(api, customer) for _ in range(4)))

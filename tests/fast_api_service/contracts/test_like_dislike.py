@@ -32,6 +32,17 @@ def stored(shop: RunContext, user_id: str) -> list[tuple[str, str]]:
         return list(cursor.fetchall())
 
 
+def rows(shop: RunContext) -> dict[str, int]:
+    """How many rows of the shop each table has that others than the worker write."""
+    tables = ("raw.collected_events", "recs.item_state", "recs.versions", "shop.products")
+    found = {}
+    with postgres.transaction(shop.postgres) as cursor:
+        for table in tables:
+            cursor.execute(f"select count(*) from {table} where dataset = 'shop'")
+            (found[table],) = cursor.fetchone() or (0,)
+    return found
+
+
 def test_ten_items_for_a_cold_user_and_for_a_known_one(api: Service) -> None:
     cold = recs(api, "cold")
     assert len(cold) == len(set(cold)) == 10
@@ -54,6 +65,24 @@ def test_a_like_changes_the_next_list_and_a_dislike_never_comes_back(api: Servic
     interact(api, "erik", **{shown: "dislike"})
     for _ in range(4):  # whichever worker answers
         assert shown not in recs(api, "erik")
+
+
+def test_what_a_user_has_seen_does_not_come_back(api: Service) -> None:
+    popular = recs(api, "gerd")
+    interact(api, "gerd", **{popular[0]: "like", popular[1]: "dislike"})
+    for _ in range(4):  # whichever worker answers
+        shown = recs(api, "gerd")
+        assert len(shown) == 10
+        assert not {popular[0], popular[1]} & set(shown)
+
+
+def test_a_share_of_every_list_is_unseen_items(api: Service) -> None:
+    """Out of the box, of popular items alone a cold user's list would be the same ten always."""
+    wait_until(lambda: not set(recs(api, "curious")) <= set(published_shop.POPULAR))
+    shown = [item for _ in range(100) for item in recs(api, "curious")]
+    unseen = [item for item in shown if item not in published_shop.POPULAR]
+    assert 0.01 < len(unseen) / len(shown) < 0.12
+    assert len(set(unseen)) > 5, "not always the same ones"
 
 
 def test_users_never_get_each_others_lists(api: Service) -> None:
@@ -97,7 +126,10 @@ def test_the_health_check_looks_at_every_server(api: Service) -> None:
 
 def test_cleanup_wants_an_admin_and_the_datasets_name_and_begins_anew(api: Service, shop: RunContext) -> None:
     interact(api, "frida", x30="like")
-    assert api.get("/cleanup", key="events", confirm="shop").status_code == 403
+    assert api.post("/add_items", {"item_ids": ["kept too"]}).status_code == 200
+    before = rows(shop)
+    for key in ("reader", "events"):
+        assert api.get("/cleanup", key=key, confirm="shop").status_code == 403
     assert api.get("/cleanup").status_code == 422
     assert api.get("/cleanup", confirm="*").status_code == 409
     assert recs(api, "frida")
@@ -105,7 +137,9 @@ def test_cleanup_wants_an_admin_and_the_datasets_name_and_begins_anew(api: Servi
         assert api.get("/cleanup", confirm="shop").status_code == 200
         wait_until(lambda: recs(api, "anna") == [] and recs(api, "frida") == [])
         assert api.get("/v1/users/frida/events").json()["events"] == []
+        assert api.post("/add_items", {"item_ids": ["first"]}).status_code == 200
+        interact(api, "frida", first="like")
     finally:
         datasets.activate(shop.postgres, "shop")
-    wait_until(lambda: len(recs(api, "anna")) == 10 and len(recs(api, "cold")) == 10)
-    assert stored(shop, "frida") == [("x30", "like")], "nothing was deleted"
+    wait_until(lambda: all(len(recs(api, user)) == 10 for user in ("anna", "cold") * 4))  # of either worker
+    assert rows(shop) == before, "nothing was deleted"
