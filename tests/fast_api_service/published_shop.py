@@ -58,7 +58,9 @@ def neighbours(item_id: str) -> list[str]:
 
 def publish_all(run: RunContext, mark: str = "") -> None:
     """Every table; with a mark, all items of the ranked and default lists carry it at the end."""
-    lists(run, RecommendationTable.SIMILAR, {item_id: neighbours(item_id) for item_id in CATALOGUE})
+    # As step 6 publishes them: with reasons, and `based_on` for what fills a list alone.
+    alike = {item_id: neighbours(item_id) for item_id in CATALOGUE}
+    lists(run, RecommendationTable.SIMILAR, alike, reason=Reason.SIMILAR_TO_ITEM)
     lists(run, SnapshotTable.PURCHASES, {"anna": BOUGHT_BY_ANNA})
     lists(
         run, RecommendationTable.PERSONALIZED, {"anna": PERSONALIZED, "ben": PERSONALIZED[:2], "zoe": PERSONALIZED[:2]}
@@ -77,5 +79,5 @@ def lists(
         columns[Columns.SCORES] = [[1.0 - place / 1000 for place in range(len(items))] for items in wanted.values()]
     if reason:
         columns[Columns.REASONS] = [[str(reason)] * len(items) for items in wanted.values()]
-        columns[Columns.BASED_ON] = [[based_on] * len(items) for items in wanted.values()]
+        columns[Columns.BASED_ON] = [[based_on or None] * len(items) for items in wanted.values()]
     publish(run, table, [pl.DataFrame(columns)], {})
