@@ -14,6 +14,7 @@ import pytest
 
 from recsys.pipeline.context import RunContext
 from recsys.schema import RecommendationTable
+from recsys.stack.temporary import Broker
 from recsys.storage import postgres
 from recsys.storage.object_store import ObjectStore
 from tests.conftest import wait_until
@@ -110,6 +111,35 @@ def test_s3_gone_and_back(api: Service, servers: Servers) -> None:
         assert api.post("/v1/events", {"event_type": "view", "user_id": "ida", "item_id": "x9"}).status_code == 200
         servers.s3.start()
         wait_until(lambda: degraded(api) == [])
+
+
+def test_readiness_tells_whether_rabbitmq_is_there(
+    servers: Servers, run: RunContext, broker: Broker, tmp_path: Path
+) -> None:
+    def told(api: Service) -> set[tuple[Any, ...]]:
+        """What a dozen answers say, of whichever worker."""
+        answers = [api.client.get("/health/ready") for _ in range(12)]
+        bodies = [(answer.status_code, answer.json()) for answer in answers]
+        return {
+            (code, body["status"], body["dependencies"]["event_queue"]["state"], *body["degraded_reasons"])
+            for code, body in bodies
+        }
+
+    broker.stop()
+    event = {"event_type": "view", "user_id": "ida", "item_id": "x9"}
+    away, there = {(200, "degraded", "unavailable", "event_queue_unavailable")}, {(200, "ready", "ok")}
+    variables = running_service.environment(servers.database, servers.bucket, tmp_path, EVENTS_QUEUE_URL=broker.url)
+    with running_service.service(variables, tmp_path) as api:  # it starts all the same
+        wait_until(lambda: told(api) == away)
+        assert degraded(api) == [], "answers are as good as ever"
+        assert api.post("/v1/events", event).status_code == 503
+        broker.start()
+        wait_until(lambda: told(api) == there)
+        assert api.post("/v1/events", event).json()["queued"] == 1
+        broker.stop()
+        wait_until(lambda: told(api) == away)
+        broker.start()
+        wait_until(lambda: told(api) == there)
 
 
 def problems(api: Service) -> dict[str, str]:
