@@ -71,7 +71,7 @@ class ContentVectors:
     """The job. Its memory of the words is only that: everything can be had from Postgres again."""
 
     def __init__(self) -> None:
-        self._dataset: str | None = None
+        self._dataset: asyncpg.Record | None = None  # with the time it was made: one made anew is another
         self._words = WordVectors()
         self._fitted, self._seen = 0, ""
         self._looked_at: datetime | None = None
@@ -88,11 +88,13 @@ class ContentVectors:
     async def _run(self, pool: asyncpg.Pool) -> None:
         async with pool.acquire() as connection:
             await store.with_vectors(connection)
-            dataset = await connection.fetchval("select name from raw.datasets where is_active")
-            if dataset is None:
+            active = await connection.fetchrow("select name, created_at from raw.datasets where is_active")
+            if active is None:
                 return
-            if dataset != self._dataset:
+            dataset = active["name"]
+            if active != self._dataset:
                 await self._resume(connection, dataset)
+                self._dataset = active
             now, at = await store.present(connection)
             if not self._seen or is_ahead(self._seen, now):
                 await self._begin_anew(connection, dataset, now)
@@ -123,7 +125,7 @@ class ContentVectors:
         progress = await connection.fetchrow(_PROGRESS, dataset)
         self._fitted, length, self._seen = progress or (0, 1.0, "")
         self._words = await store.load_words(connection, dataset, length)
-        self._dataset, self._looked_at = dataset, None
+        self._looked_at = None
 
     async def _begin_anew(self, connection: asyncpg.Connection, dataset: str, now: str) -> None:
         """Learn the words from the whole catalogue, and make all vectors of them."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import lmdb
 import orjson
 
-from recsys.publishing.changes import NOTHING_SEEN, NOW, Fetch, Row, is_ahead, oldest_unseen, pages
+from recsys.publishing.changes import NOTHING_SEEN, Fetch, Look, Row, look, oldest_unseen, pages
 from recsys.publishing.codec import storage_key
 from recsys.publishing.leader import HostLeader
 
@@ -93,25 +93,23 @@ class ItemFacts:
     @property
     def dataset(self) -> str | None:
         """Whose facts these are, once all of them are here."""
-        return self._state().get("dataset")
+        return self._last().dataset
 
     async def refresh(self, fetch: Fetch, dataset: str | None) -> None:
         """Bring in what changed; everything, for a dataset not seen before. Errors of `fetch` leave that for later."""
         if dataset is None or not self._leader.acquire():
             return
-        now = (await fetch(NOW))[0]["snapshot"]
-        state = self._state()
-        seen = state.get("seen", NOTHING_SEEN)
-        if state.get("dataset") != dataset or is_ahead(seen, now):
+        now, last = await look(fetch, dataset), self._last()
+        seen, changed = last.snapshot, False
+        if not now.follows(last):
             await asyncio.to_thread(self._clear)
-            seen = NOTHING_SEEN
+            seen, changed = NOTHING_SEEN, True
         start = (oldest_unseen(seen), "")
-        changed = False
         async for page in pages(fetch, _CHANGES, _PAGE_ROWS, ("txid", "item_id"), start, dataset, seen):
             await asyncio.to_thread(self._write, page)
             changed = True
-        if changed or state.get("dataset") != dataset:
-            await asyncio.to_thread(self._save_state, {"dataset": dataset, "seen": now})
+        if changed:
+            await asyncio.to_thread(self._save, now)
 
     def changed(self) -> set[str] | None:
         """Items whose facts changed since the last call; None when that is too long ago to tell: take it as all."""
@@ -140,15 +138,16 @@ class ItemFacts:
         self._members = self._env.open_db(b"members", dupsort=True)
         self._journal = self._env.open_db(b"journal")
 
-    def _state(self) -> dict[str, str]:
+    def _last(self) -> Look:
+        """The look that all of this came in with."""
         with self._env.begin() as txn:
             raw = txn.get(_STATE)
-        state: dict[str, str] = orjson.loads(raw) if raw else {}
-        return state
+        state = orjson.loads(raw) if raw else None
+        return Look(*state) if isinstance(state, list) else Look()
 
-    def _save_state(self, state: dict[str, str]) -> None:
+    def _save(self, now: Look) -> None:
         with self._env.begin(write=True) as txn:
-            txn.put(_STATE, orjson.dumps(state))
+            txn.put(_STATE, orjson.dumps(list(now)))
 
     def _clear(self) -> None:
         with self._env.begin(write=True) as txn:

@@ -15,7 +15,7 @@ from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import lmdb
 import orjson
@@ -106,13 +106,13 @@ class RecentStore:
                 return
             start = found[-1] + b"\0"
 
-    def position(self) -> dict[str, str] | None:
+    def position(self) -> dict[str, Any] | None:
         """Where the tailer stands; None for a store that has yet to be filled."""
         with self._env.begin() as txn:
             raw = txn.get(_POSITION)
         return orjson.loads(raw) if raw else None
 
-    def save_position(self, position: dict[str, str]) -> None:
+    def save_position(self, position: dict[str, Any]) -> None:
         """Remember where the tailer stands."""
         self._write(lambda txn: txn.put(_POSITION, orjson.dumps(position)))
 

@@ -166,6 +166,19 @@ async def test_a_rebuild_that_died_leaves_nothing_behind_and_the_old_vectors_in_
     assert write(shop, "select to_regclass('shop.item_vectors_1')") == [(None,)]
 
 
+async def test_a_dataset_made_anew_under_its_name_is_learned_from_the_beginning(
+    shop: PostgresSettings, pool: asyncpg.Pool
+) -> None:
+    job = ContentVectors()
+    await job.run(pool)
+    write(shop, "delete from raw.datasets")
+    write(shop, "insert into raw.datasets (name, source, is_active) values ('shop', 'csv', true)")
+    add(shop, "shoe0", "running shoe model0")
+    await job.run(pool)
+    words = {row[0] for row in write(shop, "select word from shop.words")}
+    assert {"running", "shoe", "model0"} <= words, "though the job knew them before"
+
+
 async def test_nothing_to_do_without_a_dataset(database: PostgresSettings) -> None:
     made = await create_pool(database, 1, name="test", timeout_ms=60_000)
     await asyncio.wait_for(ContentVectors().run(made), 5)
