@@ -222,26 +222,28 @@ async def vectorize_product(request: Request, info: Annotated[ProductInfo, Body(
 @router.get(
     "/recommendation/{customer_id:path}",
     response_model=list[RecommendedProduct],
-    responses=ERRORS,
+    responses=responses(401, 403, 422, 500),
     summary="Ten products for a customer",
     operation_id="contractRecommendation",
     dependencies=READING,
 )
 async def recommendation(request: Request, customer_id: Annotated[Identifier, Path()]) -> Response:
     """As for the home page, never what was bought; customers who bought nothing get what fits their profile."""
+    state = request.app.state.service
     answer = orjson.loads(request.app.state.recommender.recommend(str(Placement.HOME), Question(customer_id, TOP_K)))
-    titles = await _titles(request, [item["item_id"] for item in answer["items"]])
-    return _json(
-        [
+    shown = []
+    for item_id, label in state.facts.labels.of(item["item_id"] for item in answer["items"]).items():
+        facts = state.facts.get(item_id)
+        category_id = facts and facts.category_id
+        shown.append(
             {
-                "product_id": row["product_id"],
-                "product": row["product_title"],
-                "category_id": row["category_id"],
-                "category": row["category_title"],
+                "product_id": shown_id(item_id),
+                "product": label.title or item_id,
+                "category_id": None if category_id is None else shown_id(category_id),
+                "category": state.decisions.titles.get(category_id, ""),
             }
-            for row in map(_named, titles.values())
-        ]
-    )
+        )
+    return _json(shown)
 
 
 async def _purchase(request: Request, purchase: Fields) -> Fields:

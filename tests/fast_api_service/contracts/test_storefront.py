@@ -69,6 +69,9 @@ def stocked(api: Service) -> None:
         told("Category", id=801, parent_id=None),
     ]  # fmt: skip
     assert store(api, *objects) == {"stored": len(objects), "rejected": []}
+    # Answers go by what the host knows, which follows within two seconds.
+    page = {"recommendation_type": "CATEGORY_LIST", "session_id": "s-1", "category_id": 801}
+    wait_until(lambda: all(api.post("/predict/product_positions", page).json().keys() == SKUS.keys() for _ in range(4)))
 
 
 def test_a_product_is_put_together_from_what_was_told_in_any_order(stocked: None, api: Service) -> None:
