@@ -34,6 +34,7 @@ from fast_api_service.contracts.catalogue_schemas import (
     ProductUpdate,
     PurchaseCreate,
     PurchaseDTO,
+    PurchaseUpdate,
     RecommendedProduct,
 )
 from fast_api_service.contracts.ids import given_id, shown_id
@@ -73,7 +74,7 @@ order by wanted.place
 def _add_record_routes(
     path: str, kind: Kind, create: type[BaseModel], update: type[BaseModel], kept: type[BaseModel], reading: Any
 ) -> None:
-    """List, read, create and replace records of one kind."""
+    """List, read, create, replace and delete records of one kind."""
     noun = kind.noun
     new_record, record_with_id = Annotated[create, Body()], Annotated[update, Body()]  # type: ignore[valid-type]
 
@@ -149,6 +150,19 @@ def _add_record_routes(
         outcome = await records_of(request, kind).change(wanted)
         return _json(_shown(kind, kept, outcome.record))
 
+    @router.delete(
+        f"/{path}/{{id:path}}",
+        status_code=204,
+        responses=ERRORS | responses(404, 409),
+        summary=f"Delete a {noun}",
+        operation_id=f"contractDelete_{noun}",
+        description="Gone for good.",
+        dependencies=WRITING,
+    )
+    async def delete(request: Request, id: IdPath) -> Response:
+        await records_of(request, kind).delete(id, Condition(exists=True))
+        return Response(status_code=204)
+
 
 _add_record_routes("customer", CUSTOMER, CustomerCreate, CustomerUpdate, CustomerDTO, WRITING)
 _add_record_routes("category", CATEGORY, CategoryCreate, CategoryUpdate, CategoryDTO, READING)
@@ -170,6 +184,35 @@ async def create_purchase(request: Request, purchase: Annotated[PurchaseCreate, 
     told = Purchase(purchase_id=purchase_id, customer_id=customer_id, product_id=product_id)
     await purchases.create(request.app.state.collector, told)
     return _json(await _purchase(request, told.model_dump()))
+
+
+@router.put(
+    "/Purchases/",
+    response_model=PurchaseDTO,
+    responses=BODY_ERRORS | responses(404),
+    summary="Change a purchase",
+    operation_id="contractUpdatePurchase",
+    dependencies=WRITING,
+)
+async def update_purchase(request: Request, purchase: Annotated[PurchaseUpdate, Body()]) -> Response:
+    """Who bought, and what; price, quantity and time, which this contract does not know, stay as they are."""
+    told = {"customer_id": given_id(purchase.customer_id), "product_id": given_id(purchase.product_id)}
+    changed = await purchases.change(request.app.state.service, given_id(purchase.id), told)
+    return _json(await _purchase(request, changed))
+
+
+@router.delete(
+    "/Purchases/{purchase_id:path}",
+    status_code=204,
+    responses=ERRORS | responses(404),
+    summary="Delete a purchase",
+    operation_id="contractDeletePurchase",
+    dependencies=WRITING,
+)
+async def delete_purchase(request: Request, purchase_id: IdPath) -> Response:
+    """The product may be recommended to this customer again; see `DELETE /v1/purchases/{id}`."""
+    await purchases.delete(request.app.state.service, purchase_id)
+    return Response(status_code=204)
 
 
 @router.get(
@@ -248,15 +291,16 @@ async def recommendation(request: Request, customer_id: Annotated[Identifier, Pa
 
 async def _purchase(request: Request, purchase: Fields) -> Fields:
     titles = await _titles(request, [purchase["product_id"]])
+    customer_id = purchase["customer_id"] or ""  # a guest's
     try:
-        customer = await records_of(request, CUSTOMER).get(purchase["customer_id"])
+        customer = await records_of(request, CUSTOMER).get(customer_id)
     except ProblemError as error:
         if error.status != 404:
             raise
         customer = {}
     return {
         "id": shown_id(purchase["purchase_id"]),
-        "customer_id": shown_id(purchase["customer_id"]),
+        "customer_id": shown_id(customer_id),
         "customer_title": customer.get("title") or "",
         **_named(titles[purchase["product_id"]]),
     }

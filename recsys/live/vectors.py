@@ -45,11 +45,16 @@ order by product.created_at desc limit $2
 _VECTORS = "select item_id, embedding from shop.item_vectors where dataset = $1 and item_id = any($2)"
 _LISTED = "select key from shop.live_lists where dataset = $1 and name = $2 and item_ids <> '{}'"
 _BUYERS = """
-select distinct event.user_id from raw.collected_events event
-join shop.customers customer on (customer.dataset, customer.customer_id) = (event.dataset, event.user_id)
-where event.dataset = $1 and event.event_type = 'purchase'
-  and not pg_visible_in_snapshot(event.txid, $2::text::pg_snapshot)
-  and event.ingested_at > $3
+select customer_id from shop.customers
+join (
+    select user_id from raw.collected_events
+    where dataset = $1 and event_type = 'purchase' and not pg_visible_in_snapshot(txid, $2::text::pg_snapshot)
+      and ingested_at > $3
+    union
+    select user_id from raw.retractions
+    where dataset = $1 and not pg_visible_in_snapshot(txid, $2::text::pg_snapshot) and retracted_at > $3
+) as buyer on customer_id = user_id
+where dataset = $1
 """
 _CUSTOMERS = """
 select customer_id, preference, coalesce((

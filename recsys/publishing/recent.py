@@ -84,9 +84,11 @@ class RecentStore:
         while some := dict(islice(records, _KEYS_AT_ONCE)):
             self._write(partial(self._add, by_key=some))
 
-    def forget(self, dataset: str, user_id: str, session_ids: Iterable[str]) -> None:
-        """Drop a user's record and those of sessions."""
-        keys = [_key("u", dataset, user_id), *(_key("s", dataset, session_id) for session_id in session_ids)]
+    def forget(self, dataset: str, user_id: str | None, session_ids: Iterable[str]) -> None:
+        """Drop a user's record, if one is given, and those of sessions."""
+        keys = [_key("s", dataset, session_id) for session_id in session_ids]
+        if user_id is not None:
+            keys.append(_key("u", dataset, user_id))
         self._write(partial(self._forget, keys=keys))
 
     def forget_if(self, dataset: str, erased: Callable[[str], bool]) -> None:

@@ -1,11 +1,12 @@
-"""Brings events that other hosts collected into this host's recent store, and fills a new store from Postgres."""
+"""Brings what other hosts collected or retracted into this host's recent store, and fills a new store from Postgres."""
 
 import asyncio
 from datetime import datetime, timedelta
 
 import orjson
 
-from recsys.publishing.changes import NOTHING_SEEN, Fetch, Row, is_ahead, pages
+from recsys.publishing import retractions
+from recsys.publishing.changes import NOTHING_SEEN, Fetch, is_ahead, pages
 from recsys.publishing.history import RecentEvent
 from recsys.publishing.leader import HostLeader
 from recsys.publishing.recent import RecentStore
@@ -61,19 +62,8 @@ class Tailer:
         start = (datetime.fromisoformat(position["at"]) - OVERLAP, "", "")
         order = ("ingested_at", "dataset", "event_id")
         async for page in pages(fetch, _EVENTS, _PAGE_ROWS, order, start, position["snapshot"]):
-            await asyncio.to_thread(self._recent.add, [_event(row) for row in page])
+            await asyncio.to_thread(self._recent.add, [RecentEvent.of(row) for row in page])
+        if position["snapshot"] != NOTHING_SEEN:
+            await retractions.follow(fetch, self._recent, position["snapshot"])
         position = {"snapshot": now["snapshot"], "at": now["at"].isoformat(), "datasets": datasets}
         await asyncio.to_thread(self._recent.save_position, position)
-
-
-def _event(row: Row) -> RecentEvent:
-    return RecentEvent(
-        row["dataset"],
-        row["event_id"],
-        row["timestamp_ms"],
-        row["item_id"],
-        row["event_type"],
-        row["user_id"],
-        row["session_id"],
-        row["value"],
-    )

@@ -72,6 +72,7 @@ def test_an_erased_user_is_gone_at_once_and_may_come_back(api: Service, shop: Ru
     )
     with postgres.transaction(shop.postgres) as cursor:
         cursor.execute("insert into shop.customers (dataset, customer_id, title) values ('shop', 'zoe', 'Zoe')")
+        cursor.execute("insert into raw.retractions (dataset, user_id, timestamp_ms) values ('shop', 'zoe', 1)")
     held = api.get("/v1/users/zoe/export").json()["held"]
     assert sorted(row["item_id"] for row in held["collected_events"]) == ["x40", "x41", "x42"]
     assert held["customers"][0]["title"] == "Zoe"
@@ -83,6 +84,7 @@ def test_an_erased_user_is_gone_at_once_and_may_come_back(api: Service, shop: Ru
     assert report["sessions"] == 1
     assert {name: rows for name, rows in report["erased"].items() if rows} == {
         "collected_events": 3,
+        "retractions": 1,
         "personalized_recommendations": 1,
         "customers": 1,
     }

@@ -137,6 +137,10 @@ async def test_a_customer_without_purchases_is_served_by_the_profile_and_one_wit
     found = lists(shop, "fits_profile")
     assert kinds(found["bo"][:7]) == {"shoe"}
     assert not {"shoe0", "shoe1", "shoe2"} & set(found["bo"])
+    write(shop, "delete from raw.collected_events where event_id = 'e1'")
+    write(shop, "insert into raw.retractions (dataset, user_id, timestamp_ms) values ('shop', 'bo', 1)")
+    await job.run(pool)
+    assert "shoe1" in lists(shop, "fits_profile")["bo"], "what was taken back fits again"
     write(shop, "delete from shop.customers where customer_id = 'ada'")
     job = ContentVectors()
     await job.run(pool)
