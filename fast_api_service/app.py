@@ -46,6 +46,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.recommender = Recommender(service)
     url = load(EventsSettings).queue_url
     queue = EventQueue(url.get_secret_value()) if url else None
+    if queue:
+        queue.watch()
     app.state.collector = EventCollector(service, queue)
     # What is loaded by now lives as long as the process; leaving it out of collections shortens the longest pauses.
     gc.collect()

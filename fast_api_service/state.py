@@ -58,6 +58,10 @@ class Dependency:
             log.info("%s %s", self.name, problem or "answers")
         self.ok, self.detail = problem is None, problem or "answers"
 
+    def describe(self) -> dict[str, Any]:
+        """For `/health/ready`."""
+        return {"state": "ok" if self.ok else "unavailable", "detail": self.detail, "since": round(self.since)}
+
 
 class ServiceState:
     """Snapshot, recent events, stock, and how the servers behind them are doing."""
@@ -95,11 +99,11 @@ class ServiceState:
             await self._refresh()
         interval = self.settings.refresh_interval_s
         self._tasks = [
-            asyncio.create_task(_forever(self._refresh, interval)),
-            asyncio.create_task(_forever(self._tail, self.settings.tail_interval_s)),
-            asyncio.create_task(_forever(self._probe_store, PROBE_INTERVAL_S)),
-            asyncio.create_task(_forever(self._report, interval)),
-            asyncio.create_task(_forever(self._save_served, served.INTERVAL_S)),
+            asyncio.create_task(forever(self._refresh, interval)),
+            asyncio.create_task(forever(self._tail, self.settings.tail_interval_s)),
+            asyncio.create_task(forever(self._probe_store, PROBE_INTERVAL_S)),
+            asyncio.create_task(forever(self._report, interval)),
+            asyncio.create_task(forever(self._save_served, served.INTERVAL_S)),
         ]
 
     def _has_all(self) -> bool:
@@ -198,8 +202,8 @@ class ServiceState:
         """Each dependency with its state, for `/health/ready`."""
         snapshot = self.follower.current
         return {
-            "postgres": _described(self.postgres),
-            "object_store": _described(self.object_store),
+            "postgres": self.postgres.describe(),
+            "object_store": self.object_store.describe(),
             "snapshot": {
                 "state": "ok" if RecommendationTable.DEFAULT in snapshot.tables else "missing",
                 "dataset": snapshot.dataset,
@@ -219,11 +223,6 @@ class ServiceState:
         }
 
 
-def _described(dependency: Dependency) -> dict[str, Any]:
-    state = "ok" if dependency.ok else "unavailable"
-    return {"state": state, "detail": dependency.detail, "since": round(dependency.since)}
-
-
 def _end_with_the_supervisor() -> None:
     """A worker whose supervisor was killed would hold the port against the next start."""
     supervisor = multiprocessing.parent_process()
@@ -232,7 +231,7 @@ def _end_with_the_supervisor() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-async def _forever(look: Callable[[], Awaitable[None]], pause_s: float) -> None:
+async def forever(look: Callable[[], Awaitable[None]], pause_s: float) -> None:
     """Repeat `look`; a failure is logged and never ends the loop."""
     while True:
         try:

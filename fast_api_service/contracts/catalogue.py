@@ -34,6 +34,7 @@ from fast_api_service.contracts.catalogue_schemas import (
     ProductUpdate,
     PurchaseCreate,
     PurchaseDTO,
+    PurchaseUpdate,
     RecommendedProduct,
 )
 from fast_api_service.contracts.ids import given_id, shown_id
@@ -73,7 +74,7 @@ order by wanted.place
 def _add_record_routes(
     path: str, kind: Kind, create: type[BaseModel], update: type[BaseModel], kept: type[BaseModel], reading: Any
 ) -> None:
-    """List, read, create and replace records of one kind."""
+    """List, read, create, replace and delete records of one kind."""
     noun = kind.noun
     new_record, record_with_id = Annotated[create, Body()], Annotated[update, Body()]  # type: ignore[valid-type]
 
@@ -149,6 +150,19 @@ def _add_record_routes(
         outcome = await records_of(request, kind).change(wanted)
         return _json(_shown(kind, kept, outcome.record))
 
+    @router.delete(
+        f"/{path}/{{id:path}}",
+        status_code=204,
+        responses=ERRORS | responses(404, 409),
+        summary=f"Delete a {noun}",
+        operation_id=f"contractDelete_{noun}",
+        description="Gone for good.",
+        dependencies=WRITING,
+    )
+    async def delete(request: Request, id: IdPath) -> Response:
+        await records_of(request, kind).delete(id, Condition(exists=True))
+        return Response(status_code=204)
+
 
 _add_record_routes("customer", CUSTOMER, CustomerCreate, CustomerUpdate, CustomerDTO, WRITING)
 _add_record_routes("category", CATEGORY, CategoryCreate, CategoryUpdate, CategoryDTO, READING)
@@ -170,6 +184,35 @@ async def create_purchase(request: Request, purchase: Annotated[PurchaseCreate, 
     told = Purchase(purchase_id=purchase_id, customer_id=customer_id, product_id=product_id)
     await purchases.create(request.app.state.collector, told)
     return _json(await _purchase(request, told.model_dump()))
+
+
+@router.put(
+    "/Purchases/",
+    response_model=PurchaseDTO,
+    responses=BODY_ERRORS | responses(404),
+    summary="Change a purchase",
+    operation_id="contractUpdatePurchase",
+    dependencies=WRITING,
+)
+async def update_purchase(request: Request, purchase: Annotated[PurchaseUpdate, Body()]) -> Response:
+    """Who bought, and what; price, quantity and time, which this contract does not know, stay as they are."""
+    told = {"customer_id": given_id(purchase.customer_id), "product_id": given_id(purchase.product_id)}
+    changed = await purchases.change(request.app.state.service, given_id(purchase.id), told)
+    return _json(await _purchase(request, changed))
+
+
+@router.delete(
+    "/Purchases/{purchase_id:path}",
+    status_code=204,
+    responses=ERRORS | responses(404),
+    summary="Delete a purchase",
+    operation_id="contractDeletePurchase",
+    dependencies=WRITING,
+)
+async def delete_purchase(request: Request, purchase_id: IdPath) -> Response:
+    """The product may be recommended to this customer again; see `DELETE /v1/purchases/{id}`."""
+    await purchases.delete(request.app.state.service, purchase_id)
+    return Response(status_code=204)
 
 
 @router.get(
@@ -222,39 +265,42 @@ async def vectorize_product(request: Request, info: Annotated[ProductInfo, Body(
 @router.get(
     "/recommendation/{customer_id:path}",
     response_model=list[RecommendedProduct],
-    responses=ERRORS,
+    responses=responses(401, 403, 422, 500),
     summary="Ten products for a customer",
     operation_id="contractRecommendation",
     dependencies=READING,
 )
 async def recommendation(request: Request, customer_id: Annotated[Identifier, Path()]) -> Response:
     """As for the home page, never what was bought; customers who bought nothing get what fits their profile."""
+    state = request.app.state.service
     answer = orjson.loads(request.app.state.recommender.recommend(str(Placement.HOME), Question(customer_id, TOP_K)))
-    titles = await _titles(request, [item["item_id"] for item in answer["items"]])
-    return _json(
-        [
+    shown = []
+    for item_id, label in state.facts.labels.of(item["item_id"] for item in answer["items"]).items():
+        facts = state.facts.get(item_id)
+        category_id = facts and facts.category_id
+        shown.append(
             {
-                "product_id": row["product_id"],
-                "product": row["product_title"],
-                "category_id": row["category_id"],
-                "category": row["category_title"],
+                "product_id": shown_id(item_id),
+                "product": label.title or item_id,
+                "category_id": None if category_id is None else shown_id(category_id),
+                "category": state.decisions.titles.get(category_id, ""),
             }
-            for row in map(_named, titles.values())
-        ]
-    )
+        )
+    return _json(shown)
 
 
 async def _purchase(request: Request, purchase: Fields) -> Fields:
     titles = await _titles(request, [purchase["product_id"]])
+    customer_id = purchase["customer_id"] or ""  # a guest's
     try:
-        customer = await records_of(request, CUSTOMER).get(purchase["customer_id"])
+        customer = await records_of(request, CUSTOMER).get(customer_id)
     except ProblemError as error:
         if error.status != 404:
             raise
         customer = {}
     return {
         "id": shown_id(purchase["purchase_id"]),
-        "customer_id": shown_id(purchase["customer_id"]),
+        "customer_id": shown_id(customer_id),
         "customer_title": customer.get("title") or "",
         **_named(titles[purchase["product_id"]]),
     }

@@ -99,6 +99,16 @@ class PurchaseCreate(BaseModel):
     customer_id: Id
 
 
+class PurchaseUpdate(PurchaseCreate):
+    """A purchase that exists."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"id": 5, "product_id": 3, "category_id": 1, "customer_id": 7}]}
+    )
+
+    id: Id
+
+
 class BoughtProduct(BaseModel):
     """What is known of a product that was bought."""
 

@@ -38,6 +38,7 @@ from recsys.errors import NotReadyError
 router = APIRouter(tags=["contract: storefront"], route_class=DirectRoute)
 ERRORS = responses(401, 403, 422, 500, 503)
 BODY_ERRORS = ERRORS | responses(400, 413)
+PREDICTION_ERRORS = responses(400, 401, 403, 413, 422, 500)  # no server is asked
 STORING = [needs(Scope.CATALOG), needs(Scope.EVENTS)]
 
 # Checked row by row, so that bad rows do not block good ones.
@@ -88,14 +89,14 @@ async def store_objects(request: Request, told: Objects) -> Response:
 @router.post(
     "/predict",
     response_model=list[Prediction],
-    responses=BODY_ERRORS,
+    responses=PREDICTION_ERRORS,
     summary="Article numbers to show",
     operation_id="contractPredict",
     dependencies=[needs(Scope.READ)],
 )
 async def predictions(request: Request, asked: Annotated[PredictionRequest, Body()]) -> Response:
     """Ordered, best first. A category has all of its variants, those that are sold out last; without any: `[]`."""
-    found, answer_id = await predict(request, asked)
+    found, answer_id = predict(request, asked)
     return _json(
         [
             {
@@ -115,14 +116,14 @@ async def predictions(request: Request, asked: Annotated[PredictionRequest, Body
 @router.post(
     "/predict/product_positions",
     response_model=dict[str, int],
-    responses=BODY_ERRORS,
+    responses=PREDICTION_ERRORS,
     summary="Where products stand",
     operation_id="contractPredictPositions",
     dependencies=[needs(Scope.READ)],
 )
 async def product_positions(request: Request, asked: Annotated[PredictionRequest, Body()]) -> Response:
     """Of each product the position of its best variant in the list of `/predict`, from 0."""
-    found, _ = await predict(request, asked)
+    found, _ = predict(request, asked)
     positions: dict[str, int] = {}
     for position, each in enumerate(found):
         positions.setdefault(each.product_id, position)

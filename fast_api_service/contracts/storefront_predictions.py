@@ -1,19 +1,17 @@
 """`/predict` of the storefront contract: our answers as ordered article numbers."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
 
-import asyncpg
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
 from fast_api_service.contracts.storefront_objects import TextId, TextIds
-from fast_api_service.database import database_errors
 from fast_api_service.problems import ProblemError
 from fast_api_service.recommendations.view import Question
+from recsys.publishing.item_labels import ItemLabels
 from recsys.schema import Placement
 
 
@@ -33,14 +31,6 @@ PLACEMENTS = {
     RecommendationType.CART: str(Placement.CART),
 }
 MOST_ITEMS = 100
-
-_PRODUCTS_OF = "select distinct product_id from shop.variants where dataset = $1 and sku = any($2::text[])"
-# The one to show first: in stock, then what the shop weighs most.
-_VARIANTS_OF = """
-select product_id, array_agg(sku order by stock > 0 desc, recommendation_weight desc, sku) as skus,
-       array_agg(sku) filter (where stock <= 0) as sold_out
-from shop.variants where dataset = $1 and product_id = any($2::text[]) group by product_id
-"""
 
 
 class PredictionRequest(BaseModel):
@@ -88,32 +78,29 @@ class Predicted:
     source: str
 
 
-async def predict(request: Request, asked: PredictionRequest) -> tuple[list[Predicted], str]:
+def predict(request: Request, asked: PredictionRequest) -> tuple[list[Predicted], str]:
     """The ordered list, and the id of the answer it comes from.
 
     A category has every variant of every product, those that are sold out last; elsewhere each product comes with the
     variant that is best to show. A product without variants is told by its own id.
     """
-    state, recommender = request.app.state.service, request.app.state.recommender
-    dataset = state.follower.current.dataset
+    labels, recommender = request.app.state.service.facts.labels, request.app.state.recommender
     on_page = asked.variants if asked.recommendation_type is RecommendationType.PRODUCT_DETAIL else []
     on_page = asked.variants_in_cart if asked.recommendation_type is RecommendationType.CART else on_page
-    with database_errors("Article numbers are kept there."):
-        rows = await state.pool.fetch(_PRODUCTS_OF, dataset, on_page) if on_page else []
-        # What has no variants is its own article.
-        item_ids = tuple(dict.fromkeys([*(row["product_id"] for row in rows), *on_page]))
-        placement = PLACEMENTS[asked.recommendation_type]
-        if placement == Placement.CATEGORY:
-            sources, answer_id = _category(recommender, asked), ""
-        else:
-            if placement == Placement.PRODUCT and not item_ids:
-                placement = str(Placement.HOME)
-            limit = min(asked.limit or MOST_ITEMS, MOST_ITEMS)
-            question = Question(asked.user_id, limit, asked.session_id, item_ids[:MOST_ITEMS])
-            answer = orjson.loads(recommender.recommend(placement, question))
-            sources = {item["item_id"]: item["source"] for item in answer["items"]}
-            answer_id = answer["recommendation_id"]
-        found = await _articles(state.pool, dataset, sources, whole=placement == Placement.CATEGORY)
+    # What has no variants is its own article.
+    item_ids = tuple(dict.fromkeys([*labels.owners(on_page), *on_page]))
+    placement = PLACEMENTS[asked.recommendation_type]
+    if placement == Placement.CATEGORY:
+        sources, answer_id = _category(recommender, asked), ""
+    else:
+        if placement == Placement.PRODUCT and not item_ids:
+            placement = str(Placement.HOME)
+        limit = min(asked.limit or MOST_ITEMS, MOST_ITEMS)
+        question = Question(asked.user_id, limit, asked.session_id, item_ids[:MOST_ITEMS])
+        answer = orjson.loads(recommender.recommend(placement, question))
+        sources = {item["item_id"]: item["source"] for item in answer["items"]}
+        answer_id = answer["recommendation_id"]
+    found = _articles(labels, sources, whole=placement == Placement.CATEGORY)
     return found[: asked.limit], answer_id
 
 
@@ -131,16 +118,12 @@ def _category(recommender: Any, asked: PredictionRequest) -> dict[str, str]:
     return {item_id: str(Placement.CATEGORY) for _, item_id in ordered}
 
 
-async def _articles(
-    pool: asyncpg.Pool, dataset: str | None, sources: Mapping[str, str], *, whole: bool
-) -> list[Predicted]:
-    rows = {row["product_id"]: row for row in await pool.fetch(_VARIANTS_OF, dataset, list(sources))}
+def _articles(labels: ItemLabels, sources: dict[str, str], *, whole: bool) -> list[Predicted]:
     found: list[Predicted] = []
     sold_out: list[Predicted] = []
-    for product_id, source in sources.items():
-        row = rows.get(product_id)
-        skus = [product_id] if row is None else row["skus"] if whole else row["skus"][:1]
-        gone = set(row["sold_out"] or ()) if row is not None and whole else ()
-        for sku in skus:
-            (sold_out if sku in gone else found).append(Predicted(product_id, sku, source))
+    for product_id, label in labels.of(sources).items():
+        skus = (label.skus or [product_id])[: None if whole else 1]
+        for place, sku in enumerate(skus):
+            gone = whole and label.skus and place >= label.in_stock
+            (sold_out if gone else found).append(Predicted(product_id, sku, sources[product_id]))
     return found + sold_out

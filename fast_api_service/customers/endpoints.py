@@ -16,6 +16,7 @@ from fast_api_service.customers.schemas import (
     CustomerPage,
     KeptPurchase,
     Purchase,
+    PurchaseChange,
     PurchasePage,
 )
 from fast_api_service.problems import responses
@@ -92,6 +93,40 @@ async def list_purchases(
 async def get_purchase(request: Request, id: Annotated[Identifier, Path(description="Its id.")]) -> Response:
     """The purchase that was stored under this id."""
     return _json(await service.get(request.app.state.service.pool, id))
+
+
+@purchases.patch(
+    "/{id:path}",
+    response_model=KeptPurchase,
+    responses={**BODY_ERRORS, **responses(404)},
+    summary="Change a purchase",
+    operation_id="patchPurchase",
+)
+async def patch_purchase(
+    request: Request,
+    id: Annotated[Identifier, Path(description="Its id.")],
+    change: Annotated[PurchaseChange, Body()],
+) -> Response:
+    """Fields that are left out stay as they are. Takes effect as soon as `DELETE` does."""
+    given = change.model_dump(include=change.model_fields_set)
+    return _json(await service.change(request.app.state.service, id, given))
+
+
+@purchases.delete(
+    "/{id:path}",
+    status_code=204,
+    responses={**ERRORS, **responses(404)},
+    summary="Delete a purchase",
+    operation_id="deletePurchase",
+)
+async def delete_purchase(request: Request, id: Annotated[Identifier, Path(description="Its id.")]) -> Response:
+    """Gone for good: reports count it no more, and the product may be recommended to this customer again.
+
+    The next recommendation of this host does, other hosts follow within two seconds. What published lists have known
+    since a pipeline's run, they know until the next one.
+    """
+    await service.delete(request.app.state.service, id)
+    return Response(status_code=204)
 
 
 def _json(document: object, status: int = 200) -> Response:

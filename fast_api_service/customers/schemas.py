@@ -92,10 +92,26 @@ class Purchase(Fields):
     recommendation_id: Word | None = Field(None, description="The answer that showed the product.")
 
 
+class PurchaseChange(Fields):
+    """What is to be different in a purchase. Left out: as it was; so defaults mean nothing here."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"price": 17.9, "quantity": 2}]})
+
+    customer_id: Identifier = Field(default_factory=str, description="Another one has it outside of any session.")
+    product_id: Identifier = Field(default_factory=str)
+    order_id: Identifier | None = None
+    price: Amount | None = None
+    quantity: Amount | None = None
+    timestamp_ms: int = Field(default_factory=int)
+    recommendation_id: Word | None = None
+
+
 class KeptPurchase(Purchase):
     """A purchase as it is kept."""
 
     model_config = ConfigDict(strict=False)
+
+    customer_id: Identifier | None = Field(description="null: a guest's.")  # type: ignore[assignment]
 
 
 class PurchasePage(Fields):

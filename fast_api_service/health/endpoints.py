@@ -42,12 +42,20 @@ async def live() -> Response:
     operation_id="ready",
 )
 async def ready(request: Request) -> Response:
-    """`ready`, `degraded` (it serves from its last good state) or, with 503, `not_ready` (it has no lists at all)."""
+    """`ready`, `degraded` (it serves from its last good state) or, with 503, `not_ready` (it has no lists at all).
+
+    `event_queue` is among the dependencies where events pass through RabbitMQ: while that is away, events are refused
+    with 503, and answers are as good as ever.
+    """
     state = request.app.state.service
-    dependencies = state.describe()
+    dependencies, reasons = state.describe(), list(state.degraded)
     keys = request.app.state.keys
     dependencies["api_keys"] = {"state": "unreadable" if keys.problem else "ok"}
-    missing = "snapshot_missing" in state.degraded
-    status = "not_ready" if missing else "degraded" if state.degraded else "ready"
-    document = {"status": status, "degraded_reasons": state.degraded, "dependencies": dependencies}
+    if queue := request.app.state.collector.queue:
+        dependencies["event_queue"] = queue.broker.describe()
+        if not queue.broker.ok:
+            reasons.append("event_queue_unavailable")
+    missing = "snapshot_missing" in reasons
+    status = "not_ready" if missing else "degraded" if reasons else "ready"
+    document = {"status": status, "degraded_reasons": reasons, "dependencies": dependencies}
     return Response(orjson.dumps(document), 503 if missing else 200, media_type="application/json")

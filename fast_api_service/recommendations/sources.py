@@ -87,10 +87,9 @@ def similar(view: View) -> Iterable[Pick]:
 
 
 def neighbours(view: View, item_id: str) -> Iterator[Pick]:
-    """Those of one item; what only fills its row has score 0, and is not like it."""
-    found = view.snapshot.get(SIMILAR, item_id)
-    for pick in listed(found, view.head, *FROM_SIMILAR, item_id):
-        yield pick if pick[1] > 0 else (pick[0], pick[1], *FILLED_UP, None)
+    """Those of one item, which a row does not name again; what only fills its row has score 0, and is not like it."""
+    for other, score, *_ in listed(view.snapshot.get(SIMILAR, item_id), view.head, *FROM_SIMILAR):
+        yield (other, score, *FROM_SIMILAR, item_id) if score > 0 else (other, score, *FILLED_UP, None)
 
 
 def content(view: View) -> Iterator[Pick]:

@@ -37,6 +37,7 @@ _VERSIONS = "version = any (select version from recs.versions where dataset = $1
 _OF_USER_OR_GUEST = "dataset = $1 and (user_id = $2 or user_id is null and session_id = any($3))"
 _ERASE = {
     "collected_events": f"delete from raw.collected_events where {_OF_USER_OR_GUEST}",
+    "retractions": f"delete from raw.retractions where {_OF_USER_OR_GUEST}",
     "loaded_events": f"delete from raw.events where {_LOADS} and user_id = $2",
     **{str(table): f"delete from recs.{table} where {_VERSIONS} and key = $2" for table in USER_TABLES},
     "live_lists": "delete from shop.live_lists where dataset = $1 and name = 'fits_profile' and key = $2",
@@ -47,6 +48,7 @@ _ERASE = {
 _EXPORT = {
     "collected_events": f"select {NAMES}, ingested_at from raw.collected_events"
     f" where {_OF_USER_OR_GUEST} order by timestamp_ms, event_id",
+    "retractions": f"select session_id, timestamp_ms, retracted_at from raw.retractions where {_OF_USER_OR_GUEST}",
     "loaded_events": "select timestamp_ms, item_id, event_type, order_id, price, quantity from raw.events"
     f" where {_LOADS} and user_id = $2 order by timestamp_ms",
     **{

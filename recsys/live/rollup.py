@@ -1,6 +1,7 @@
 """Rolls collected events up into `ops.performance`: per day, placement, source and version, what answers brought.
 
-A day is made anew whenever events of it have arrived, so late events count and a run that was cut off does no harm.
+A day is made anew whenever events of it have arrived or were retracted, so late events count, what was taken back does
+not, and a run that was cut off does no harm.
 """
 
 import json
@@ -19,9 +20,14 @@ WHOLE_DAY: Key = ("", "", 0)
 _DAY_MS = 86_400_000
 
 _NEWS = """
-select distinct (timestamp_ms / 86400000)::int as day from raw.collected_events
-where dataset = $1 and (placement is not null or event_type = 'purchase') and ingested_at > coalesce(
-    (select max(made_at) from ops.performance where dataset = $1) - $2::interval, '-infinity')
+with last as (
+    select coalesce(max(made_at) - $2::interval, '-infinity') as made_at from ops.performance where dataset = $1
+)
+select (timestamp_ms / 86400000)::int as day from raw.collected_events
+where dataset = $1 and (placement is not null or event_type = 'purchase') and ingested_at > (select made_at from last)
+union
+select (timestamp_ms / 86400000)::int from raw.retractions
+where dataset = $1 and retracted_at > (select made_at from last)
 """
 # An item that was seen or opened twice in one answer counts once; a view that carries its answer's id is a click.
 _SHOWN = """

@@ -45,11 +45,16 @@ order by product.created_at desc limit $2
 _VECTORS = "select item_id, embedding from shop.item_vectors where dataset = $1 and item_id = any($2)"
 _LISTED = "select key from shop.live_lists where dataset = $1 and name = $2 and item_ids <> '{}'"
 _BUYERS = """
-select distinct event.user_id from raw.collected_events event
-join shop.customers customer on (customer.dataset, customer.customer_id) = (event.dataset, event.user_id)
-where event.dataset = $1 and event.event_type = 'purchase'
-  and not pg_visible_in_snapshot(event.txid, $2::text::pg_snapshot)
-  and event.ingested_at > $3
+select customer_id from shop.customers
+join (
+    select user_id from raw.collected_events
+    where dataset = $1 and event_type = 'purchase' and not pg_visible_in_snapshot(txid, $2::text::pg_snapshot)
+      and ingested_at > $3
+    union
+    select user_id from raw.retractions
+    where dataset = $1 and not pg_visible_in_snapshot(txid, $2::text::pg_snapshot) and retracted_at > $3
+) as buyer on customer_id = user_id
+where dataset = $1
 """
 _CUSTOMERS = """
 select customer_id, preference, coalesce((
@@ -71,7 +76,7 @@ class ContentVectors:
     """The job. Its memory of the words is only that: everything can be had from Postgres again."""
 
     def __init__(self) -> None:
-        self._dataset: str | None = None
+        self._dataset: asyncpg.Record | None = None  # with the time it was made: one made anew is another
         self._words = WordVectors()
         self._fitted, self._seen = 0, ""
         self._looked_at: datetime | None = None
@@ -88,11 +93,13 @@ class ContentVectors:
     async def _run(self, pool: asyncpg.Pool) -> None:
         async with pool.acquire() as connection:
             await store.with_vectors(connection)
-            dataset = await connection.fetchval("select name from raw.datasets where is_active")
-            if dataset is None:
+            active = await connection.fetchrow("select name, created_at from raw.datasets where is_active")
+            if active is None:
                 return
-            if dataset != self._dataset:
+            dataset = active["name"]
+            if active != self._dataset:
                 await self._resume(connection, dataset)
+                self._dataset = active
             now, at = await store.present(connection)
             if not self._seen or is_ahead(self._seen, now):
                 await self._begin_anew(connection, dataset, now)
@@ -123,7 +130,7 @@ class ContentVectors:
         progress = await connection.fetchrow(_PROGRESS, dataset)
         self._fitted, length, self._seen = progress or (0, 1.0, "")
         self._words = await store.load_words(connection, dataset, length)
-        self._dataset, self._looked_at = dataset, None
+        self._looked_at = None
 
     async def _begin_anew(self, connection: asyncpg.Connection, dataset: str, now: str) -> None:
         """Learn the words from the whole catalogue, and make all vectors of them."""

@@ -36,10 +36,10 @@ _CONFIGURATION = "select body::text from shop.configurations where dataset = $1 
 _RULES = "select rule_id, body::text from shop.rules where dataset = $1 order by rule_id"
 # Of a category loaded more than once the newest load counts, and what the API was told before any file.
 _TREE = """
-select category_id, parent_id from shop.categories where dataset = $1
+select category_id, parent_id, title from shop.categories where dataset = $1
 union all
 select * from (
-    select distinct on (category_id) category_id, parent_id from raw.category_tree
+    select distinct on (category_id) category_id, parent_id, null from raw.category_tree
     where load_id = any(array(select load_id from raw.loads where dataset = $1 and table_name = 'category_tree'))
     order by category_id, load_id desc, parent_id
 ) as loaded
@@ -54,6 +54,7 @@ class Decisions:
 
     Attributes:
         version: of the configuration; 0 is the built-in one.
+        titles: of the tree's categories, those that have one.
         problems: what of the database is not in use (`configuration`, `rules`) and why.
     """
 
@@ -62,6 +63,7 @@ class Decisions:
     version: int
     rules: dict[str, Rule]
     tree: CategoryTree
+    titles: dict[str, str]
     problems: dict[str, str]
     _marks: dict[str, Any]
 
@@ -89,6 +91,7 @@ class Decisions:
         if marks["tree"] != self._marks.get("tree"):
             rows = await fetch(_TREE, dataset)
             self.tree = CategoryTree({row["category_id"]: row["parent_id"] for row in rows})
+            self.titles = {row["category_id"]: row["title"] for row in rows if row["title"]}
         self._marks = marks
         if self._leader.acquire():
             await asyncio.to_thread(self._save)
@@ -124,6 +127,7 @@ class Decisions:
         self.configuration, self.version = Configuration(), 0
         self.rules = {}
         self.tree = CategoryTree({})
+        self.titles = {}
         self.problems = {}
 
     def _save(self) -> None:
@@ -133,6 +137,7 @@ class Decisions:
             "configuration": self.configuration.model_dump(mode="json"),
             "rules": {rule_id: rule.model_dump(mode="json") for rule_id, rule in self.rules.items()},
             "parents": dict(self.tree.parents),
+            "titles": self.titles,
         }
         part = self._path.with_suffix(".part")
         part.write_bytes(orjson.dumps(body))
@@ -143,7 +148,7 @@ class Decisions:
             body = orjson.loads(self._path.read_bytes())
             self.configuration = Configuration.model_validate(body["configuration"])
             self.rules = {rule_id: Rule.model_validate(rule) for rule_id, rule in body["rules"].items()}
-            self.tree = CategoryTree(body["parents"])
+            self.tree, self.titles = CategoryTree(body["parents"]), body.get("titles", {})
             self.dataset, self.version = body["dataset"], body["version"]
         except FileNotFoundError:
             pass

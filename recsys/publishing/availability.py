@@ -5,7 +5,7 @@ from pathlib import Path
 
 import orjson
 
-from recsys.publishing.changes import NOW, Fetch, is_ahead, oldest_unseen, pages
+from recsys.publishing.changes import Fetch, Look, look, oldest_unseen, pages
 from recsys.publishing.leader import HostLeader
 
 _PAGE_ROWS = 5_000  # a few milliseconds of the event loop
@@ -27,31 +27,36 @@ class Availability:
 
     def __init__(self, path: Path, leader: HostLeader) -> None:
         self._path, self._leader = path, leader
-        self.dataset: str | None = None
         self.unavailable: set[str] = set()
-        self._seen = ""
+        self._last = Look()
         self._load()
+
+    @property
+    def dataset(self) -> str | None:
+        """Whose items these are."""
+        return self._last.dataset
 
     async def refresh(self, fetch: Fetch, dataset: str | None) -> None:
         """Bring in what changed; everything, for a dataset not seen before. Errors of `fetch` leave all as it was."""
         if dataset is None:
             return
-        now = (await fetch(NOW))[0]["snapshot"]
-        if dataset != self.dataset or is_ahead(self._seen, now):
+        now = await look(fetch, dataset)
+        if not now.follows(self._last):
             found: set[str] = set()
             async for page in pages(fetch, _ALL, _PAGE_ROWS, ("item_id",), ("",), dataset):
                 found.update(row["item_id"] for row in page)
             changed, self.unavailable = True, found
         else:
             changed = False
-            start = (oldest_unseen(self._seen), "")
-            async for page in pages(fetch, _CHANGES, _PAGE_ROWS, ("txid", "item_id"), start, dataset, self._seen):
+            seen = self._last.snapshot
+            start = (oldest_unseen(seen), "")
+            async for page in pages(fetch, _CHANGES, _PAGE_ROWS, ("txid", "item_id"), start, dataset, seen):
                 self.unavailable.difference_update(row["item_id"] for row in page if row["is_shown"])
                 self.unavailable.update(row["item_id"] for row in page if not row["is_shown"])
                 changed = True
-        self.dataset, self._seen = dataset, now
+        self._last = now
         if changed and self._leader.acquire():
-            body = {"dataset": dataset, "seen": now, "unavailable": list(self.unavailable)}
+            body: dict[str, object] = {"last": list(now), "unavailable": list(self.unavailable)}
             await asyncio.to_thread(self._save, body)
 
     def _save(self, body: dict[str, object]) -> None:
@@ -62,6 +67,6 @@ class Availability:
     def _load(self) -> None:
         try:
             body = orjson.loads(self._path.read_bytes())
-            self.dataset, self._seen, self.unavailable = body["dataset"], body["seen"], set(body["unavailable"])
+            self._last, self.unavailable = Look(*body["last"]), set(body["unavailable"])
         except (FileNotFoundError, orjson.JSONDecodeError, KeyError):
-            self.dataset = None  # read anew from Postgres
+            self._last = Look()  # read anew from Postgres

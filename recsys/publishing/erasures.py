@@ -12,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from recsys.publishing.changes import NOTHING_SEEN, NOW, Fetch, is_ahead, oldest_unseen, pages
+from recsys.publishing.changes import NOTHING_SEEN, Fetch, Look, look, oldest_unseen, pages
 from recsys.publishing.leader import HostLeader
 from recsys.publishing.recent import RecentStore
 
@@ -38,9 +38,8 @@ class Erasures:
 
     def __init__(self, path: Path, leader: HostLeader, recent: RecentStore) -> None:
         self._path, self._leader, self._recent = path, leader, recent
-        self.dataset: str | None = None
         self._hidden_until: dict[str, float] = {}
-        self._seen = NOTHING_SEEN
+        self._last = Look()
         self._load()
 
     def __bool__(self) -> bool:
@@ -55,9 +54,9 @@ class Erasures:
         """Bring in what is new; the host's leader also takes it out of the recent store."""
         if dataset is None:
             return
-        now = (await fetch(NOW))[0]["snapshot"]
-        anew = dataset != self.dataset or is_ahead(self._seen, now)
-        seen = NOTHING_SEEN if anew else self._seen
+        now = await look(fetch, dataset)
+        anew = not now.follows(self._last)
+        seen = NOTHING_SEEN if anew else self._last.snapshot
         hidden = {} if anew else dict(self._hidden_until)
         found: set[str] = set()
         start = (oldest_unseen(seen), "")
@@ -67,7 +66,7 @@ class Erasures:
                 hidden[row["user_hash"]] = inf if settled is None else settled + SETTLED_AFTER_S
                 if settled is None:
                     found.add(row["user_hash"])
-        self.dataset, self._hidden_until, self._seen = dataset, hidden, now
+        self._hidden_until, self._last = hidden, now
         if (found or anew) and self._leader.acquire():
             await asyncio.to_thread(self._save)
         if found and not anew and self._leader.acquire():
@@ -76,13 +75,13 @@ class Erasures:
     def _save(self) -> None:
         hidden = {name: None if until == inf else until for name, until in self._hidden_until.items()}
         part = self._path.with_suffix(".part")
-        part.write_bytes(orjson.dumps({"dataset": self.dataset, "seen": self._seen, "hidden_until": hidden}))
+        part.write_bytes(orjson.dumps({"last": list(self._last), "hidden_until": hidden}))
         part.replace(self._path)
 
     def _load(self) -> None:
         try:
             body = orjson.loads(self._path.read_bytes())
             hidden = {name: inf if until is None else until for name, until in body["hidden_until"].items()}
-            self.dataset, self._seen, self._hidden_until = body["dataset"], body["seen"], hidden
+            self._last, self._hidden_until = Look(*body["last"]), hidden
         except (FileNotFoundError, orjson.JSONDecodeError, KeyError):
-            self.dataset = None  # read anew from Postgres
+            self._last = Look()  # read anew from Postgres

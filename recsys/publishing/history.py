@@ -9,10 +9,10 @@ of the event's id, enough to know an event again among the few that are kept.
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from recsys.publishing.codec import SEPARATOR
 from recsys.schema import EventType, meaning
@@ -59,6 +59,11 @@ class RecentEvent:
     user_id: str | None
     session_id: str | None
     value: float | None = None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "RecentEvent":
+        """From a row with columns of these names."""
+        return cls(*(row[name] for name in cls.__slots__))
 
 
 class PastEvent(NamedTuple):

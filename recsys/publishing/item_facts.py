@@ -2,7 +2,8 @@
 
 Following `recs.item_state` costs one process of a host the reading; all its workers look items up where they lie in
 memory. The file also is what a start without Postgres goes on with. Next to the facts lie the items of each category,
-and a journal of what changed, so that workers know which of their own conclusions are out of date.
+what answers call items (`labels`), and a journal of what changed, so that workers know which of their own conclusions
+are out of date.
 """
 
 import asyncio
@@ -15,8 +16,9 @@ from typing import NamedTuple
 import lmdb
 import orjson
 
-from recsys.publishing.changes import NOTHING_SEEN, NOW, Fetch, Row, is_ahead, oldest_unseen, pages
+from recsys.publishing.changes import NOTHING_SEEN, Fetch, Look, Row, look, oldest_unseen, pages
 from recsys.publishing.codec import storage_key
+from recsys.publishing.item_labels import ItemLabels
 from recsys.publishing.leader import HostLeader
 
 log = logging.getLogger(__name__)
@@ -26,14 +28,23 @@ _MAP_BYTES = 8 << 30  # address space, not memory; about 40 million items
 _JOURNAL_ENTRIES = 50_000
 _STATE = b"state"
 
-# The price by its digits: 12.99 as a real is a little less, and a rule from 12.99 on would miss it.
+# The price by its digits: 12.99 as a real is a little less, and a rule from 12.99 on would miss it. Variants changed if
+# the state did (a trigger sees to that); what is in stock is shown first, then what the shop weighs most.
 _CHANGES = """
-select txid::text as txid, item_id, category_id, brand, price::text::float8 as price, stock, tags,
-       is_available, is_hidden, is_repeatable, weight
-from recs.item_state
-where (txid, item_id) > ($1::text::xid8, $2) and dataset = $3
-  and not pg_visible_in_snapshot(txid, $4::text::pg_snapshot)
-order by recs.item_state.txid, item_id limit $5
+select state.txid::text as txid, item_id, category_id, brand, price::text::float8 as price, stock, tags,
+       is_available, is_hidden, is_repeatable, weight, title, skus, in_stock
+from (
+    select * from recs.item_state
+    where (txid, item_id) > ($1::text::xid8, $2) and dataset = $3
+      and not pg_visible_in_snapshot(txid, $4::text::pg_snapshot)
+    order by txid, item_id limit $5
+) as state
+cross join lateral (
+    select array_agg(sku order by variant.stock > 0 desc, recommendation_weight desc, sku) as skus,
+           count(*) filter (where variant.stock > 0) as in_stock
+    from shop.variants variant where (variant.dataset, variant.product_id) = (state.dataset, state.item_id)
+) as variants
+order by state.txid, item_id
 """
 
 
@@ -52,7 +63,13 @@ class Facts(NamedTuple):
 
 
 class ItemFacts:
-    """One dataset's items. Each process has its own, on the same folder; only the leader's writes."""
+    """One dataset's items. Each process has its own, on the same folder; only the leader's writes.
+
+    Attributes:
+        labels: what answers call these items.
+    """
+
+    labels: ItemLabels
 
     def __init__(self, folder: Path, leader: HostLeader) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,25 +110,23 @@ class ItemFacts:
     @property
     def dataset(self) -> str | None:
         """Whose facts these are, once all of them are here."""
-        return self._state().get("dataset")
+        return self._last().dataset
 
     async def refresh(self, fetch: Fetch, dataset: str | None) -> None:
         """Bring in what changed; everything, for a dataset not seen before. Errors of `fetch` leave that for later."""
         if dataset is None or not self._leader.acquire():
             return
-        now = (await fetch(NOW))[0]["snapshot"]
-        state = self._state()
-        seen = state.get("seen", NOTHING_SEEN)
-        if state.get("dataset") != dataset or is_ahead(seen, now):
+        now, last = await look(fetch, dataset), self._last()
+        seen, changed = last.snapshot, False
+        if not now.follows(last):
             await asyncio.to_thread(self._clear)
-            seen = NOTHING_SEEN
+            seen, changed = NOTHING_SEEN, True
         start = (oldest_unseen(seen), "")
-        changed = False
         async for page in pages(fetch, _CHANGES, _PAGE_ROWS, ("txid", "item_id"), start, dataset, seen):
             await asyncio.to_thread(self._write, page)
             changed = True
-        if changed or state.get("dataset") != dataset:
-            await asyncio.to_thread(self._save_state, {"dataset": dataset, "seen": now})
+        if changed:
+            await asyncio.to_thread(self._save, now)
 
     def changed(self) -> set[str] | None:
         """Items whose facts changed since the last call; None when that is too long ago to tell: take it as all."""
@@ -129,7 +144,7 @@ class ItemFacts:
         self._env.close()
 
     def _open(self, folder: Path) -> None:
-        self._env = lmdb.open(str(folder), map_size=_MAP_BYTES, max_dbs=4, max_readers=512)
+        self._env = lmdb.open(str(folder), map_size=_MAP_BYTES, max_dbs=5, max_readers=512)
         # LMDB trusts its page numbers: a file cut short would end the process with SIGBUS at the first look.
         size = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
         if folder.joinpath("data.mdb").stat().st_size < size:
@@ -139,22 +154,25 @@ class ItemFacts:
         self._facts = self._env.open_db(b"facts")
         self._members = self._env.open_db(b"members", dupsort=True)
         self._journal = self._env.open_db(b"journal")
+        self.labels = ItemLabels(self._env)
 
-    def _state(self) -> dict[str, str]:
+    def _last(self) -> Look:
+        """The look that all of this came in with."""
         with self._env.begin() as txn:
             raw = txn.get(_STATE)
-        state: dict[str, str] = orjson.loads(raw) if raw else {}
-        return state
+        state = orjson.loads(raw) if raw else None
+        return Look(*state) if isinstance(state, list) else Look()
 
-    def _save_state(self, state: dict[str, str]) -> None:
+    def _save(self, now: Look) -> None:
         with self._env.begin(write=True) as txn:
-            txn.put(_STATE, orjson.dumps(state))
+            txn.put(_STATE, orjson.dumps(list(now)))
 
     def _clear(self) -> None:
         with self._env.begin(write=True) as txn:
             txn.delete(_STATE)
             for part in (self._facts, self._members):
                 txn.drop(part, delete=False)
+            self.labels.clear(txn)
             self._note(txn, [""])
 
     def _write(self, rows: Sequence[Row]) -> None:
@@ -169,6 +187,7 @@ class ItemFacts:
                 if row["category_id"] is not None and len(item) <= self._env.max_key_size():
                     txn.put(storage_key(row["category_id"]), item, db=self._members)
                 txn.put(key, orjson.dumps([row[field] for field in Facts._fields]), db=self._facts)
+                self.labels.put(txn, row)
             self._note(txn, [row["item_id"] for row in rows])
 
     def _note(self, txn: lmdb.Transaction, items: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from recsys.publishing.changes import NOTHING_SEEN, NOW, Fetch, is_ahead, oldest_unseen, pages
+from recsys.publishing.changes import NOTHING_SEEN, Fetch, Look, look, oldest_unseen, pages
 
 _PAGE_ROWS = 1_000
 
@@ -68,9 +68,8 @@ class LiveLists:
     """This process's copy of one dataset's lists."""
 
     def __init__(self) -> None:
-        self.dataset: str | None = None
         self._lists: dict[tuple[str, str], LiveList] = {}
-        self._seen = NOTHING_SEEN
+        self._last = Look()
 
     def get(self, name: str, key: str = "") -> LiveList:
         """The list as last seen; `EMPTY` when there is none."""
@@ -80,10 +79,9 @@ class LiveLists:
         """Bring in what changed; everything, for a dataset not seen before. Errors of `fetch` leave all as it was."""
         if dataset is None:
             return
-        now = (await fetch(NOW))[0]["snapshot"]
-        anew = dataset != self.dataset or is_ahead(self._seen, now)
-        seen = NOTHING_SEEN if anew else self._seen
-        lists = {} if anew else self._lists
+        now = await look(fetch, dataset)
+        goes_on = now.follows(self._last)
+        seen, lists = (self._last.snapshot, self._lists) if goes_on else (NOTHING_SEEN, {})
         start = (oldest_unseen(seen), "", "")
         async for page in pages(fetch, _CHANGES, _PAGE_ROWS, ("txid", "name", "key"), start, dataset, seen):
             for row in page:
@@ -91,4 +89,4 @@ class LiveLists:
                     lists[row["name"], row["key"]] = LiveList(tuple(row["item_ids"]), tuple(row["scores"]))
                 else:
                     lists.pop((row["name"], row["key"]), None)
-        self.dataset, self._lists, self._seen = dataset, lists, now
+        self._lists, self._last = lists, now

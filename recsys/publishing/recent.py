@@ -15,7 +15,7 @@ from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import lmdb
 import orjson
@@ -84,9 +84,11 @@ class RecentStore:
         while some := dict(islice(records, _KEYS_AT_ONCE)):
             self._write(partial(self._add, by_key=some))
 
-    def forget(self, dataset: str, user_id: str, session_ids: Iterable[str]) -> None:
-        """Drop a user's record and those of sessions."""
-        keys = [_key("u", dataset, user_id), *(_key("s", dataset, session_id) for session_id in session_ids)]
+    def forget(self, dataset: str, user_id: str | None, session_ids: Iterable[str]) -> None:
+        """Drop a user's record, if one is given, and those of sessions."""
+        keys = [_key("s", dataset, session_id) for session_id in session_ids]
+        if user_id is not None:
+            keys.append(_key("u", dataset, user_id))
         self._write(partial(self._forget, keys=keys))
 
     def forget_if(self, dataset: str, erased: Callable[[str], bool]) -> None:
@@ -106,13 +108,13 @@ class RecentStore:
                 return
             start = found[-1] + b"\0"
 
-    def position(self) -> dict[str, str] | None:
+    def position(self) -> dict[str, Any] | None:
         """Where the tailer stands; None for a store that has yet to be filled."""
         with self._env.begin() as txn:
             raw = txn.get(_POSITION)
         return orjson.loads(raw) if raw else None
 
-    def save_position(self, position: dict[str, str]) -> None:
+    def save_position(self, position: dict[str, Any]) -> None:
         """Remember where the tailer stands."""
         self._write(lambda txn: txn.put(_POSITION, orjson.dumps(position)))
 

@@ -1,9 +1,12 @@
-"""Brings events that other hosts collected into this host's recent store, and fills a new store from Postgres."""
+"""Brings what other hosts collected or retracted into this host's recent store, and fills a new store from Postgres."""
 
 import asyncio
 from datetime import datetime, timedelta
 
-from recsys.publishing.changes import NOTHING_SEEN, NOW, Fetch, Row, is_ahead, pages
+import orjson
+
+from recsys.publishing import retractions
+from recsys.publishing.changes import NOTHING_SEEN, Fetch, is_ahead, pages
 from recsys.publishing.history import RecentEvent
 from recsys.publishing.leader import HostLeader
 from recsys.publishing.recent import RecentStore
@@ -15,6 +18,10 @@ REBUILD_DAYS = 30
 REBUILD_EVENTS = 1_000_000
 _PAGE_ROWS = 500  # the writer's lock of the store is held for a few milliseconds
 
+_NOW = """
+select pg_current_snapshot()::text as snapshot, clock_timestamp() as at,
+       (select jsonb_object_agg(name, extract(epoch from created_at)::text)::text from raw.datasets) as datasets
+"""
 _BEGINNING = """
 select greatest(
     clock_timestamp() - make_interval(days => $1),
@@ -42,26 +49,21 @@ class Tailer:
         self._recent.reopen_if_replaced()
         if not self._leader.acquire():
             return
-        now = (await fetch(NOW))[0]
+        now = (await fetch(_NOW))[0]
+        datasets = orjson.loads(now["datasets"] or "{}")
         position = self._recent.position()
         if position is None or is_ahead(position["snapshot"], now["snapshot"]):
             beginning = (await fetch(_BEGINNING, REBUILD_DAYS, REBUILD_EVENTS))[0]["at"]
             position = {"snapshot": NOTHING_SEEN, "at": beginning.isoformat()}
+        # What a dataset held that is gone goes before the events of one that was made anew under its name come in.
+        for name, made_at in position.get("datasets", {}).items():
+            if datasets.get(name) != made_at:
+                await asyncio.to_thread(self._recent.forget_if, name, bool)
         start = (datetime.fromisoformat(position["at"]) - OVERLAP, "", "")
         order = ("ingested_at", "dataset", "event_id")
         async for page in pages(fetch, _EVENTS, _PAGE_ROWS, order, start, position["snapshot"]):
-            await asyncio.to_thread(self._recent.add, [_event(row) for row in page])
-        await asyncio.to_thread(self._recent.save_position, {"snapshot": now["snapshot"], "at": now["at"].isoformat()})
-
-
-def _event(row: Row) -> RecentEvent:
-    return RecentEvent(
-        row["dataset"],
-        row["event_id"],
-        row["timestamp_ms"],
-        row["item_id"],
-        row["event_type"],
-        row["user_id"],
-        row["session_id"],
-        row["value"],
-    )
+            await asyncio.to_thread(self._recent.add, [RecentEvent.of(row) for row in page])
+        if position["snapshot"] != NOTHING_SEEN:
+            await retractions.follow(fetch, self._recent, position["snapshot"])
+        position = {"snapshot": now["snapshot"], "at": now["at"].isoformat(), "datasets": datasets}
+        await asyncio.to_thread(self._recent.save_position, position)

@@ -59,6 +59,7 @@ def neighbours(item_id: str) -> list[str]:
 
 def publish_all(run: RunContext, mark: str = "") -> None:
     """Every table; with a mark, all items of the ranked and default lists carry it at the end."""
+    # As step 6 publishes them: with reasons, and `based_on` for what fills a list alone.
     alike = {item_id: neighbours(item_id) for item_id in CATALOGUE}
     lists(run, RecommendationTable.SIMILAR, alike, reason=Reason.SIMILAR_TO_ITEM)
     lists(run, SnapshotTable.PURCHASES, {"anna": BOUGHT_BY_ANNA})

@@ -14,6 +14,7 @@ import pytest
 
 from recsys.pipeline.context import RunContext
 from recsys.schema import RecommendationTable
+from recsys.stack.temporary import Broker
 from recsys.storage import postgres
 from recsys.storage.object_store import ObjectStore
 from tests.conftest import wait_until
@@ -113,6 +114,40 @@ def test_postgres_stopped_and_started_under_load(api: Service, servers: Servers)
         wait_until(lambda: api.post("/v1/events", event).status_code == 200)
 
 
+def test_contracts_show_articles_and_titles_while_postgres_is_away(api: Service, servers: Servers) -> None:
+    variants = [{"sku": "r2-s", "stock": 0}, {"sku": "r2-m", "stock": 3}]
+    tent = {"title": "Tent", "category_id": "tents", "variants": variants}
+    assert api.put("/v1/categories/tents", {"title": "Tents"}).status_code == 201
+    assert api.put("/v1/products/r2-a", tent).status_code == 201
+
+    def predicted(path: str, kind: str, **more: Any) -> Any:
+        answer = api.post(path, {"recommendation_type": kind, "session_id": "s", "user_id": "anna"} | more)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def shown() -> list[Any]:
+        """What all workers say, without the ids of the answers."""
+        skus = [each["product_variant_sku"] for each in predicted("/predict", "HOMEPAGE", limit=5)]
+        page = [each["product_variant_sku"] for each in predicted("/predict", "PRODUCT_DETAIL", variants=["r2-s"])]
+        whole = predicted("/predict/product_positions", "CATEGORY_LIST", category_id="tents")
+        owned = api.get("/recommendation/anna")
+        listed = api.get("/recs/anna")
+        assert (owned.status_code, listed.status_code) == (200, 200), owned.text
+        return [skus, page, whole, owned.json(), listed.json()]
+
+    wait_until(lambda: all("r2-m" in shown()[0] and shown()[2] == {"r2-a": 0} for _ in range(6)))
+    before = shown()
+    assert not {"r2-a", "r2-s"} & {*before[0], *before[1]}
+    told = {row["product_id"]: row for row in before[3]}
+    assert told["r2-a"] == {"product_id": "r2-a", "product": "Tent", "category_id": "tents", "category": "Tents"}
+    assert told["r3-a"] == {"product_id": "r3-a", "product": "r3-a", "category_id": None, "category": ""}
+    servers.postgres.stop()
+    wait_until(lambda: degraded(api) == ["postgres_unavailable"])
+    assert all(shown() == before for _ in range(6))
+    servers.postgres.start()
+    wait_until(lambda: degraded(api) == [])
+
+
 def test_s3_gone_and_back(api: Service, servers: Servers) -> None:
     with load(api):
         servers.s3.stop()
@@ -121,6 +156,35 @@ def test_s3_gone_and_back(api: Service, servers: Servers) -> None:
         assert api.post("/v1/events", {"event_type": "view", "user_id": "ida", "item_id": "x9"}).status_code == 200
         servers.s3.start()
         wait_until(lambda: degraded(api) == [])
+
+
+def test_readiness_tells_whether_rabbitmq_is_there(
+    servers: Servers, run: RunContext, broker: Broker, tmp_path: Path
+) -> None:
+    def told(api: Service) -> set[tuple[Any, ...]]:
+        """What a dozen answers say, of whichever worker."""
+        answers = [api.client.get("/health/ready") for _ in range(12)]
+        bodies = [(answer.status_code, answer.json()) for answer in answers]
+        return {
+            (code, body["status"], body["dependencies"]["event_queue"]["state"], *body["degraded_reasons"])
+            for code, body in bodies
+        }
+
+    broker.stop()
+    event = {"event_type": "view", "user_id": "ida", "item_id": "x9"}
+    away, there = {(200, "degraded", "unavailable", "event_queue_unavailable")}, {(200, "ready", "ok")}
+    variables = running_service.environment(servers.database, servers.bucket, tmp_path, EVENTS_QUEUE_URL=broker.url)
+    with running_service.service(variables, tmp_path) as api:  # it starts all the same
+        wait_until(lambda: told(api) == away)
+        assert degraded(api) == [], "answers are as good as ever"
+        assert api.post("/v1/events", event).status_code == 503
+        broker.start()
+        wait_until(lambda: told(api) == there)
+        assert api.post("/v1/events", event).json()["queued"] == 1
+        broker.stop()
+        wait_until(lambda: told(api) == away)
+        broker.start()
+        wait_until(lambda: told(api) == there)
 
 
 def problems(api: Service) -> dict[str, str]:

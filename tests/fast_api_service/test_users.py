@@ -24,6 +24,7 @@ insert into recs.i2i_recommendations select version, 'zoe', '{x47}', '{1}'
     from recs.active_versions where dataset = 'shop' and table_name = 'i2i_recommendations';
 insert into recs.ranked_recommendations select version, 'zoe', '{x48}', '{1}'
     from recs.active_versions where dataset = 'shop' and table_name = 'ranked_recommendations';
+insert into raw.retractions (dataset, user_id, timestamp_ms) values ('shop', 'zoe', 1);
 """
 
 
@@ -46,6 +47,7 @@ def held_of(shop: RunContext) -> dict[str, int]:
         "shop.customer_vectors": "customer_id = 'zoe'",
         "shop.customers": "customer_id = 'zoe'",
         "shop.session_owners": "user_id = 'zoe'",
+        "raw.retractions": "user_id = 'zoe'",
     }
     found = {}
     with postgres.transaction(shop.postgres) as cursor:

@@ -7,6 +7,7 @@ import pytest
 
 from recsys.live.rollup import roll_up
 from recsys.placements import token
+from recsys.publishing.retractions import RETRACT
 
 NOW = datetime.now(UTC)
 TODAY = NOW.date()
@@ -151,3 +152,15 @@ async def test_without_news_nothing_is_made_anew(pool: asyncpg.Pool, events: Sho
     before = await pool.fetch("select * from ops.performance order by 2, 3, 4, 5")
     await roll_up(pool)
     assert await pool.fetch("select * from ops.performance order by 2, 3, 4, 5") == before
+
+
+async def test_a_purchase_that_was_taken_back_counts_no_more(pool: asyncpg.Pool, events: Shop) -> None:
+    await events.event("purchase", "a", 10, user_id="anna", price=20.0)
+    await events.event("purchase", "a", 11, user_id="ben", price=1.0)
+    await pool.execute("update raw.collected_events set ingested_at = now() - interval '1 hour'")
+    await roll_up(pool)
+    assert (await figures(pool))["", "", 0]["turnover"] == 21.0
+    await pool.execute("delete from raw.collected_events where user_id = 'anna'")
+    await pool.execute(RETRACT, "shop", "anna", None, round(NOON.timestamp() * 1000))
+    await roll_up(pool)
+    assert (await figures(pool))["", "", 0].items() >= {"purchases": 1, "turnover": 1.0}.items()

@@ -204,6 +204,10 @@ async def test_a_customer_without_purchases_is_served_by_the_profile_and_one_wit
     found = lists(shop, "fits_profile")
     assert kinds(found["bo"][:7]) == {"shoe"}
     assert not {"shoe0", "shoe1", "shoe2"} & set(found["bo"])
+    write(shop, "delete from raw.collected_events where event_id = 'e1'")
+    write(shop, "insert into raw.retractions (dataset, user_id, timestamp_ms) values ('shop', 'bo', 1)")
+    await job.run(pool)
+    assert "shoe1" in lists(shop, "fits_profile")["bo"], "what was taken back fits again"
     write(shop, "delete from shop.customers where customer_id = 'ada'")
     job = ContentVectors()
     await job.run(pool)
@@ -231,6 +235,19 @@ async def test_a_rebuild_that_died_leaves_nothing_behind_and_the_old_vectors_in_
     await ContentVectors().run(pool)
     assert write(shop, "select count(*) from shop.item_vectors") == before
     assert write(shop, "select to_regclass('shop.item_vectors_1')") == [(None,)]
+
+
+async def test_a_dataset_made_anew_under_its_name_is_learned_from_the_beginning(
+    shop: PostgresSettings, pool: asyncpg.Pool
+) -> None:
+    job = ContentVectors()
+    await job.run(pool)
+    write(shop, "delete from raw.datasets")
+    write(shop, "insert into raw.datasets (name, source, is_active) values ('shop', 'csv', true)")
+    add(shop, "shoe0", "running shoe model0")
+    await job.run(pool)
+    words = {row[0] for row in write(shop, "select word from shop.words")}
+    assert {"running", "shoe", "model0"} <= words, "though the job knew them before"
 
 
 async def test_nothing_to_do_without_a_dataset(database: PostgresSettings) -> None:

@@ -121,12 +121,16 @@ async def test_a_start_without_postgres_goes_on_with_what_was_decided(
     await rule(pool, "one", RULE)
     await pool.execute("insert into shop.categories (dataset, category_id, parent_id) values ('shop', 'b', 'a')")
     await decisions.refresh(pool.fetch, "shop")
+    await pool.execute("update shop.categories set title = 'Boots'")
+    await decisions.refresh(pool.fetch, "shop")
+    assert decisions.titles == {"b": "Boots"}
     other = Decisions(tmp_path / "decisions.json", HostLeader(tmp_path / "leader.lock"))
-    assert (other.version, other.rules, other.configuration, other.tree.parents) == (
+    assert (other.version, other.rules, other.configuration, other.tree.parents, other.titles) == (
         decisions.version,
         decisions.rules,
         decisions.configuration,
         decisions.tree.parents,
+        decisions.titles,
     )
 
 

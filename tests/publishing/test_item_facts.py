@@ -9,6 +9,7 @@ from recsys.pipeline.context import RunContext
 from recsys.publishing import item_facts
 from recsys.publishing.changes import Fetch
 from recsys.publishing.item_facts import Facts, ItemFacts
+from recsys.publishing.item_labels import NO_LABEL, Label
 from recsys.publishing.leader import HostLeader
 from recsys.storage import postgres
 
@@ -91,6 +92,41 @@ async def test_another_dataset_takes_the_place_of_the_first(leader: HostLeader, 
     await facts.refresh(fetch, "other")
     assert (facts.dataset, [item for item, _ in facts.all()]) == ("other", ["gone"])
     assert facts.of_categories(["shoes"]) == ["gone"]
+    facts.close()
+
+
+async def test_titles_and_article_numbers_follow_whoever_changes_them(
+    leader: HostLeader, tmp_path: Path, pool: asyncpg.Pool, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(item_facts, "_PAGE_ROWS", 2)
+    facts = ItemFacts(tmp_path / "facts", leader)
+
+    async def after(statement: str) -> dict[str, Label]:
+        await pool.execute(statement)
+        await facts.refresh(fetch, "shop")
+        return facts.labels.of(["mug", "cup", "boot"])
+
+    found = await after(
+        "insert into shop.products (dataset, product_id, title)"
+        " values ('shop', 'mug', 'Mug'), ('shop', 'cup', 'Cup'), ('shop', 'tray', 'Tray');"
+        "insert into shop.variants (dataset, product_id, sku, stock, recommendation_weight) values"
+        " ('shop', 'mug', 'm-1', 0, 9), ('shop', 'mug', 'm-2', 2, 1), ('shop', 'mug', 'm-3', 1, 3),"
+        " ('shop', 'cup', 'c', 1, 1)"
+    )
+    assert found == {"mug": Label("Mug", ["m-3", "m-2", "m-1"], 2), "cup": Label("Cup", ["c"], 1), "boot": NO_LABEL}
+    assert facts.labels.owners(["c", "none", "m-1", "m-2"]) == ["cup", "mug"]
+    found = await after("update shop.variants set sku = 'm-0', stock = 1 where sku = 'm-2'")
+    assert found["mug"] == Label("Mug", ["m-3", "m-0", "m-1"], 2), "though nothing else of the product changed"
+    assert facts.labels.owners(["m-2"]) == []
+    found = await after("update shop.variants set product_id = 'cup' where sku = 'm-3'")
+    assert (found["mug"].skus, found["cup"].skus) == (["m-0", "m-1"], ["m-3", "c"])
+    assert facts.labels.owners(["m-3"]) == ["cup"]
+    found = await after("delete from shop.products where product_id = 'cup'")
+    assert found["cup"] == Label("Cup", [])
+    assert facts.labels.owners(["m-3", "c"]) == []
+    await facts.refresh(fetch, "other")
+    assert facts.labels.of(["mug"]) == {"mug": NO_LABEL}
+    assert facts.labels.owners(["m-0"]) == []
     facts.close()
 
 

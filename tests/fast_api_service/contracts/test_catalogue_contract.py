@@ -59,6 +59,8 @@ def test_records_are_made_read_listed_and_changed(
     assert api.get(f"{path}999").status_code == 404
     refused = api.client.put(path, json=first | {"id": 999}, headers={"X-API-Key": api.keys["admin"]})
     assert refused.status_code == 404
+    assert [api.delete(f"{path}{first['id']}").status_code for _ in range(2)] == [204, 404]
+    assert api.get(f"{path}{first['id']}").status_code == 404
 
 
 def test_lists_do_not_stop_at_ten_rows(api: Service) -> None:
@@ -91,14 +93,25 @@ def test_purchases_are_told_with_what_they_name(api: Service) -> None:
     assert {name: whole[name] for name in ADA} == ADA
     assert [record["purchase_id"] for record in whole["purchases"]] == [bought["id"]]
     assert api.get("/Purchases/customer_purchased_products/999").status_code == 404
+    guest = {"event_id": "guests", "event_type": "purchase", "session_id": "s-7", "item_id": str(product)}
+    assert api.post("/v1/events", guest).status_code == 200
+    assert api.get("/Purchases/guests").json() == bought | {"id": "guests", "customer_id": "", "customer_title": ""}
 
 
 def test_what_a_customer_owns_is_never_recommended(api: Service) -> None:
     customer = made(api, "/customer/", ADA)["id"]
     shown = api.get(f"/recommendation/{customer}").json()[0]["product_id"]
-    made(api, "/Purchases/", {"product_id": shown, "category_id": 1, "customer_id": customer})
+    bought = {"product_id": shown, "category_id": 1, "customer_id": customer}
+    bought["id"] = made(api, "/Purchases/", bought)["id"]
     for _ in range(4):  # whichever worker answers
         assert shown not in recommended(api, customer)
+    other = recommended(api, customer)[0]
+    changed(api, "/Purchases/", bought | {"product_id": other})
+    assert api.get(f"/Purchases/{bought['id']}").json()["product_id"] == other
+    assert other not in recommended(api, customer)
+    assert [api.delete(f"/Purchases/{bought['id']}").status_code for _ in range(2)] == [204, 404]
+    for _ in range(4):
+        assert {shown, other} <= set(recommended(api, customer))
 
 
 def test_customers_without_purchases_and_unknown_ones_get_a_list(api: Service) -> None:
