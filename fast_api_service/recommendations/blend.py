@@ -46,24 +46,6 @@ def listed(
     return chain(decoded(found, head, source, reason, based_on), rest())
 
 
-def chosen(
-    found: RecommendationList, items: Sequence[str], wanted: Sequence[str], source: str, reason: str
-) -> list[Pick]:
-    """The picks of some items of a list, in the order given; `items` is its beginning, with all of these in it."""
-    head = len(items)
-    scores, reasons, based_on = found.scores(head), found.reasons(head), found.based_on(head)
-    return [
-        (
-            items[place],
-            scores[place] if scores else 0.0,
-            source,
-            reasons[place] if reasons else reason,
-            based_on[place] if based_on else None,
-        )
-        for place in map(items.index, wanted)
-    ]
-
-
 def weave(first: Iterable[Pick], second: Iterable[Pick], share: float) -> Iterator[Pick]:
     """Of every place `share` goes to `second`, as evenly as can be; when one ends the other goes on alone."""
     others, due = iter(second), 0.0

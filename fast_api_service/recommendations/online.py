@@ -1,6 +1,6 @@
 """The reaction to recent events: the pipeline's own formula (`recsys.models.online`) over its similar items."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from fast_api_service.recommendations.blend import Pick
 from recsys.models.online import recommend_from_history
@@ -45,33 +45,36 @@ def online_picks(
 
 
 def basket_picks(
-    item_ids: Iterable[str], row: Callable[[str], RecommendationList | None], source: str, reason: str
+    item_ids: Iterable[str],
+    rows: Callable[[Sequence[str]], Iterable[RecommendationList | None]],
+    source: str,
+    reason: str,
 ) -> Iterator[Pick]:
     """Neighbours of items that count alike, such as those of a cart; the same formula, for one moment.
 
     Each item brings its nearest neighbours only, the fewer the more items there are, so that a full cart does not
     take much longer than a small one. `based_on` is the item that a neighbour is nearest to.
     """
-    bases = dict.fromkeys(item_ids)
+    bases = list(dict.fromkeys(item_ids))
     depth = max(LEAST_OF_EACH, IN_BASKET // max(1, len(bases)))
     totals: dict[str, float] = {}
-    rows: list[tuple[str, dict[str, float]]] = []
-    for base in bases:
-        found = row(base)
+    near: list[tuple[str, dict[str, float]]] = []
+    for base, found in zip(bases, rows(bases), strict=True):
         if found is None:
             continue
         scores = found.scores(depth) or ()
         alike = dict(zip(found.items(depth), scores, strict=True))
         if scores[-1] <= 0:  # what only fills the row
             alike = {item_id: score for item_id, score in alike.items() if score > 0}
-        rows.append((base, alike))
+        near.append((base, alike))
         # Few are in two rows, and whole dictionaries are joined faster than entry by entry.
-        if totals.keys().isdisjoint(alike):
-            totals.update(alike)
-        else:
-            both = {item_id: totals[item_id] + alike[item_id] for item_id in totals.keys() & alike.keys()}
-            totals |= alike | both
+        both = {item_id: totals[item_id] + alike[item_id] for item_id in totals.keys() & alike.keys()}
+        totals.update(alike)
+        totals.update(both)
     # Sorting keeps the order of equal scores, which is the same for the same basket.
     for item_id in sorted(totals, key=totals.__getitem__, reverse=True):
-        nearest = max(rows, key=lambda each: each[1].get(item_id, 0.0))[0]
+        nearest, most = "", 0.0
+        for base, alike in near:
+            if alike.get(item_id, 0.0) > most:
+                nearest, most = base, alike[item_id]
         yield item_id, totals[item_id], source, reason, nearest

@@ -83,7 +83,7 @@ def similar(view: View) -> Iterable[Pick]:
     if len(item_ids) == 1 and not in_cart:
         return neighbours(view, item_ids[0])
     origin = FROM_CART if in_cart else FROM_SIMILAR
-    return basket_picks(item_ids, lambda item_id: view.snapshot.get(SIMILAR, item_id), *origin)
+    return basket_picks(item_ids, lambda ids: view.snapshot.get_many(SIMILAR, ids), *origin)
 
 
 def neighbours(view: View, item_id: str) -> Iterator[Pick]:

@@ -1,12 +1,11 @@
 """What one request sees, from beginning to end: one snapshot, one plan, the shopper's past, what is not for showing."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import filterfalse, islice
 from time import perf_counter
 from types import MappingProxyType
 from typing import NamedTuple
 
-from fast_api_service.recommendations.blend import Pick, chosen, listed, take
+from fast_api_service.recommendations.blend import Pick, decoded, listed, take
 from fast_api_service.recommendations.categories import Members
 from fast_api_service.state import ServiceState
 from recsys.placements.plans import Plan
@@ -95,18 +94,19 @@ class View:
         found = self.stored(table)
         if found is None:
             return []
-        # Whole columns at a time: a set or a map goes through them several times as fast as a loop.
-        items, limit, effects = found.items(self.head), self.question.limit, self.plan.effects
+        # Sets go through all at once, several times as fast as a loop would.
+        picks = list(decoded(found, self.head, *origin))
+        items = [pick[0] for pick in picks]
+        limit, effects = self.question.limit, self.plan.effects
         hidden = self.unavailable.intersection(items)
         hidden.update(item_id for item_id in set(self.not_again).intersection(items) if not self.again(item_id))
         if effects is not None:
             hidden |= effects.excluded(items)
-        kept = list(islice(filterfalse(hidden.__contains__, items), self.wanted))
-        if len(kept) < self.wanted:
+        taken = [pick for pick in picks if pick[0] not in hidden][: self.wanted]
+        if len(taken) < self.wanted:
             return []
         if effects is not None:
-            kept = [kept[place] for place in self.plan.rules.order(kept, limit)]
-        taken = chosen(found, items, kept, *origin)
+            taken = [taken[place] for place in self.plan.rules.order([pick[0] for pick in taken], limit)]
         return with_pins(taken, limit, self.pins()) if self.plan.rules.pins else taken
 
     def take(self, picks: Iterable[Pick], limit: int, sizes: Mapping[str, int] | None = None) -> list[Pick]:

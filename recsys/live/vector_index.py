@@ -9,7 +9,7 @@ import numpy as np
 from recsys.live import vector_store
 from recsys.models.word_vectors import WordVectors
 
-BUILD_MEMORY = "384MB"  # what an index of some 400,000 items needs; beyond it the build goes on, more slowly
+BUILD_MEMORY = "512MB"  # what an index of some 350,000 items needs; beyond it the build goes on, more slowly
 LEARN_FROM = 20  # items; of fewer there is nothing to learn
 ROWS_AT_A_TIME = 10_000
 
@@ -65,7 +65,7 @@ async def rebuild(
     await connection.execute(f"set maintenance_work_mem = '{BUILD_MEMORY}'")
     await connection.execute(f"alter table shop.{table} add primary key (dataset, item_id)", timeout=3600)
     await connection.execute(
-        f"create index on shop.{table} using hnsw (embedding vector_cosine_ops) with (m = 16, ef_construction = 100)",
+        f"create index on shop.{table} using hnsw (embedding vector_cosine_ops) with (m = 32, ef_construction = 160)",
         timeout=3600,
     )
     # Without statistics the planner would rather sort the whole table than use the index.

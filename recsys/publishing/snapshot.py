@@ -5,6 +5,7 @@ last good state stays, also over a restart.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -54,6 +55,11 @@ class Snapshot:
         """The list of `key` in `table`; None when there is none, or the table was never published."""
         found = self.tables.get(table)
         return None if found is None else found.file.get(key)
+
+    def get_many(self, table: str, keys: Sequence[str]) -> list[RecommendationList | None]:
+        """The lists of some keys in `table`, in their order."""
+        found = self.tables.get(table)
+        return [None] * len(keys) if found is None else found.file.get_many(keys)
 
 
 class SnapshotFollower:

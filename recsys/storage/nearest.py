@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import asyncpg
 
 # How many candidates a search keeps in view: recall against speed, measured by `recsys bench vectors`.
-EF_SEARCH = 800
+EF_SEARCH = 1000
 
 # Items at the last time that all vectors were made; by the next time there are twice as many.
 EXACT_BELOW = 10_000
