@@ -104,7 +104,7 @@ def vectors(
 @bench.command()
 def reaction(
     seconds: Annotated[float, typer.Option(min=5, help="Length of each of the two runs.")] = 20,
-    rate: Annotated[int, typer.Option(min=0, help="Other events a second that are offered beside the ones that are watched.")] = 6_300,
+    rate: Annotated[int, typer.Option(min=0, help="Other events a second offered beside the watched ones.")] = 6_300,
     json_file: JsonFile = None,
 ) -> None:
     """The time from sending an event to an answer that reacts to it, straight to Postgres and through RabbitMQ."""
