@@ -22,7 +22,7 @@ from fast_api_service.reports.served import Served
 from recsys.placements.decisions import Decisions
 from recsys.placements.plans import Plans
 from recsys.publishing.availability import Availability
-from recsys.publishing.erasures import Erasures
+from recsys.publishing.erasures import Erasures, user_hash
 from recsys.publishing.item_facts import ItemFacts
 from recsys.publishing.leader import HostLeader
 from recsys.publishing.live_lists import LiveLists
@@ -133,7 +133,8 @@ class ServiceState:
         if self.postgres.ok:
             await self.stock.refresh(self.pool.fetch, self.follower.current.dataset)
             await self.live_lists.refresh(self.pool.fetch, self.follower.current.dataset)
-            await self.erasures.refresh(self.pool.fetch, self.follower.current.dataset)
+            if erased := await self.erasures.refresh(self.pool.fetch, self.follower.current.dataset):
+                self.live_lists.forget(lambda key: user_hash(key) in erased)
             await self.facts.refresh(self.pool.fetch, self.follower.current.dataset)
             decided = await self.decisions.refresh(self.pool.fetch, self.follower.current.dataset)
             if decided:

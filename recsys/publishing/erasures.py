@@ -50,10 +50,10 @@ class Erasures:
         until = self._hidden_until.get(user_hash(user_id))
         return until is not None and any(at.timestamp() < until for at in published)
 
-    async def refresh(self, fetch: Fetch, dataset: str | None) -> None:
-        """Bring in what is new; the host's leader also takes it out of the recent store."""
+    async def refresh(self, fetch: Fetch, dataset: str | None) -> set[str]:
+        """Bring in what is new, and give its hashes; the host's leader also takes it out of the recent store."""
         if dataset is None:
-            return
+            return set()
         now = await look(fetch, dataset)
         anew = not now.follows(self._last)
         seen = NOTHING_SEEN if anew else self._last.snapshot
@@ -71,6 +71,7 @@ class Erasures:
             await asyncio.to_thread(self._save)
         if found and not anew and self._leader.acquire():
             await asyncio.to_thread(self._recent.forget_if, dataset, lambda name: user_hash(name) in found)
+        return found
 
     def _save(self) -> None:
         hidden = {name: None if until == inf else until for name, until in self._hidden_until.items()}

@@ -3,7 +3,7 @@
 A job replaces all lists of a name at once. A list that did not change keeps its row, so that copies have little to do.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -74,6 +74,10 @@ class LiveLists:
     def get(self, name: str, key: str = "") -> LiveList:
         """The list as last seen; `EMPTY` when there is none."""
         return self._lists.get((name, key), EMPTY)
+
+    def forget(self, erased: Callable[[str], bool]) -> None:
+        """Drop the lists of these keys, whose rows were deleted, which `refresh` does not see."""
+        self._lists = {place: kept for place, kept in self._lists.items() if not erased(place[1])}
 
     async def refresh(self, fetch: Fetch, dataset: str | None) -> None:
         """Bring in what changed; everything, for a dataset not seen before. Errors of `fetch` leave all as it was."""

@@ -11,6 +11,7 @@ from recsys.publishing.changes import Fetch
 from recsys.publishing.erasures import Erasures, user_hash
 from recsys.publishing.history import RecentEvent
 from recsys.publishing.leader import HostLeader
+from recsys.publishing.live_lists import EMPTY, LiveLists, put_lists
 from recsys.publishing.recent import RecentStore
 
 NOW = datetime.now(UTC)
@@ -80,3 +81,21 @@ async def test_another_hosts_recent_store_forgets(
 async def test_both_sides_hash_alike(context: RunContext, pool: asyncpg.Pool) -> None:
     for name in ("257597", "session:é 漢", " "):
         assert await pool.fetchval("select shop.user_hash($1)", name) == user_hash(name)
+
+
+async def test_live_lists_of_erased_users_go_with_their_rows(
+    erasures: Erasures, pool: asyncpg.Pool, fetch: Fetch
+) -> None:
+    lists = LiveLists()
+    async with pool.acquire() as connection, connection.transaction():
+        await put_lists(connection, "shop", "fits_profile", {key: (["i"], [1.0]) for key in ("gone", "kept")})
+    await lists.refresh(fetch, "shop")
+    await erasures.refresh(fetch, "shop")
+    await pool.execute("delete from shop.live_lists where key = 'gone'")
+    await pool.execute(ERASE, ["gone"])
+    erased = await erasures.refresh(fetch, "shop")
+    assert erased == {user_hash("gone")}
+    lists.forget(lambda key: user_hash(key) in erased)
+    await lists.refresh(fetch, "shop")
+    assert lists.get("fits_profile", "gone") == EMPTY
+    assert lists.get("fits_profile", "kept").item_ids == ("i",)
