@@ -81,6 +81,7 @@ class ContentVectors:
         self._fitted, self._seen = 0, ""
         self._looked_at: datetime | None = None
         self._next_tidying = 0.0
+        self._last_in_turn = ""
 
     async def run(self, pool: asyncpg.Pool) -> None:
         """Bring in what has changed since the last time; everything, when there was none."""
@@ -120,7 +121,7 @@ class ContentVectors:
             if items is None or items or tidy:
                 await self._tell_neighbours(connection, dataset, items)
             if customers is None or customers or tidy:
-                await self._tell_profiles(connection, dataset, customers)
+                await self._tell_profiles(connection, dataset, customers, in_turn=tidy)
             if tidy:
                 await connection.execute("update shop.vector_progress set seen = $2 where dataset = $1", dataset, now)
                 self._next_tidying = time.monotonic() + TIDY_INTERVAL_S
@@ -163,11 +164,18 @@ class ContentVectors:
             await _put(connection, dataset, SIMILAR_BY_CONTENT, lists)
         await _put(connection, dataset, SIMILAR_BY_CONTENT, {key: [] for key in listed - new})
 
-    async def _tell_profiles(self, connection: asyncpg.Connection, dataset: str, changed: set[str] | None) -> None:
-        """Vectors and lists of customers: of the newest, or of those that changed; lists of others go."""
+    async def _tell_profiles(
+        self, connection: asyncpg.Connection, dataset: str, changed: set[str] | None, *, in_turn: bool
+    ) -> None:
+        """Vectors and lists of customers: of the newest, or of those that changed; lists of others go.
+
+        Args:
+            in_turn: also of some who did not change, since what is new in the shop may suit them.
+        """
         newest = {row[0] for row in await connection.fetch(_NEWEST_CUSTOMERS, dataset, MOST_LISTS)}
         listed = {row[0] for row in await connection.fetch(_LISTED, dataset, FITS_PROFILE)}
-        wanted = sorted(newest if changed is None else changed or newest - listed)
+        told = newest if changed is None else changed or newest - listed
+        wanted = sorted(told | self._whose_turn(newest) if in_turn else told)
         for start in range(0, len(wanted), BATCH_ITEMS):
             some = wanted[start : start + BATCH_ITEMS]
             rows = await connection.fetch(_CUSTOMERS, dataset, some, LAST_PURCHASES)
@@ -188,6 +196,11 @@ class ContentVectors:
             }
             await _put(connection, dataset, FITS_PROFILE, lists)
         await _put(connection, dataset, FITS_PROFILE, {key: [] for key in (listed | set(wanted)) - newest})
+
+    def _whose_turn(self, customers: set[str]) -> set[str]:
+        some = sorted(each for each in customers if each > self._last_in_turn)[:BATCH_ITEMS]
+        self._last_in_turn = some[-1] if len(some) == BATCH_ITEMS else ""
+        return set(some)
 
 
 async def _nearest(

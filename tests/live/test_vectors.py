@@ -215,6 +215,23 @@ async def test_a_customer_without_purchases_is_served_by_the_profile_and_one_wit
     assert {row[0] for row in write(shop, "select customer_id from shop.customer_vectors")} == {"bo", "cy"}
 
 
+async def test_what_is_new_reaches_customers_who_have_a_list_in_turn(
+    shop: PostgresSettings, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recsys.live.vectors.TIDY_INTERVAL_S", 0)
+    monkeypatch.setattr("recsys.live.vectors.BATCH_ITEMS", 1)
+    job = ContentVectors()
+    write(shop, "insert into shop.customers (dataset, customer_id, preference) values"
+                " ('shop', 'ada', 'green tea'), ('shop', 'cy', 'green tea')")  # fmt: skip
+    await job.run(pool)
+    add(shop, "tea77", "green tea", "food")
+    for _ in range(3):  # more than one turn of one customer each
+        await job.run(pool)
+    found = lists(shop, "fits_profile")
+    assert "tea77" in found["ada"]
+    assert "tea77" in found["cy"]
+
+
 async def test_lists_of_products_that_the_pipeline_knows_by_now_go(shop: PostgresSettings, pool: asyncpg.Pool) -> None:
     await ContentVectors().run(pool)
     write(shop, "insert into recs.versions (dataset, table_name, run_id, status, published_at)"
