@@ -256,7 +256,7 @@ class PersonalizedSettings(BaseModel):
 class I2ISettings(BaseModel):
     """Step 5."""
 
-    size: int = Field(100, ge=1, le=1000, description="Items per user.")
+    size: int = Field(50, ge=1, le=1000, description="Items per user.")
     min_items: int = Field(
         2, ge=1, description="Users with fewer distinct items get no list; one item's neighbours serve them live."
     )

@@ -52,7 +52,7 @@ async def configure(request: Request, told: Config) -> None:
         for placement, models in cascades.items():
             if models:
                 placements[placement] = placements[placement] | {"cascade": _cascade(models, told.models_disabled)}
-        proposal = Proposal(placements=placements, comment="By the storefront's Config.")
+        proposal = Proposal(placements=placements, comment="By the storefront's Config.", replaces=newest["version"])
         await configuration.propose(state.pool, proposal, key_name(request))
 
 
