@@ -37,43 +37,43 @@ def measure(name: str, table: dict[str, Any], data: Path, side: Side) -> Evaluat
     return evaluate(content, models, [cutoff], protocol=protocol, side=side, say=lambda text: print(text, flush=True))
 
 
-def markdown(report: EvaluationReport, metrics: list[str], left_out: str | None) -> str:
-    """The table, the best model first; the last columns say how far the others are behind and what they cost."""
+def markdown(found: dict[str, dict[str, Any]], metrics: list[str], notes: list[str]) -> str:
+    """The table, the best model first; the last columns say how far the others are behind and what they cost.
+
+    Args:
+        found: by model, as in `EvaluationReport.as_dict`.
+        notes: on what was not measured.
+    """
     first, cutoff = metrics[0], metrics[0].partition("@")[2]
-    best = report.best(first)
-    ordered = sorted(report.models, key=lambda model: -report.models[model].values[first])
+    ordered = sorted(found, key=lambda model: -found[model][first])
+    best = ordered[0]
     heads = ["model", *metrics, f"item_coverage@{cutoff}", f"{first} below {best}", "fit + scoring, s"]
     lines = [
-        f"{report.users:,} judged, {datetime.now(UTC):%Y-%m-%d}.",
+        f"{found[best]['users']:,} judged, {datetime.now(UTC):%Y-%m-%d}.",
         "",
         "| " + " | ".join(heads) + " |",
         "|---" * len(heads) + "|",
     ]
     for model in ordered:
-        found = report.models[model]
-        cells = [model]
+        values, cells = found[model], [model]
         for metric in metrics:
-            low, high = found.intervals[metric]
-            cells.append(f"{found.values[metric]:.4f} ± {(high - low) / 2:.4f}")
-        cells.append(f"{found.values[f'item_coverage@{cutoff}']:.4f}")
-        behind = report.models[best].difference(found)[first]
-        low, high = behind.interval
-        cells.append("" if model == best else f"{behind.mean:.4f} ({low:+.4f} to {high:+.4f})")
-        cells.append(f"{found.fit_s:.1f} + {found.score_s:.1f}")
+            low, high = values["intervals"][metric]
+            cells.append(f"{values[metric]:.4f} ± {(high - low) / 2:.4f}")
+        cells.append(f"{values[f'item_coverage@{cutoff}']:.4f}")
+        behind = found[best]["differences"].get(model, {}).get(first)
+        cells.append("{mean:.4f} ({interval[0]:+.4f} to {interval[1]:+.4f})".format(**behind) if behind else "")
+        cells.append(f"{values['fit_s']:.1f} + {values['score_s']:.1f}")
         lines.append("| " + " | ".join(cells) + " |")
-    notes = [f"{model}: {error.message}" for model, error in report.failed.items()]
-    if left_out:
-        notes.insert(0, left_out)
     return "\n".join([*lines, *(["", "Not measured: " + " ".join(notes)] if notes else [])])
 
 
 def write(name: str, text: str) -> None:
     """Put a table between its marks in docs/quality.md."""
     page = PAGE.read_text()
-    place = re.compile(rf"(<!-- table {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
+    place = re.compile(rf"(<!-- table {name} -->\n).*?(<!-- end -->)", re.DOTALL)
     if not place.search(page):
         raise SystemExit(f"{PAGE} has no place for the table {name}: <!-- table {name} --> and <!-- end -->.")
-    PAGE.write_text(place.sub(lambda marks: marks[1] + text + marks[2], page))
+    PAGE.write_text(place.sub(lambda marks: f"{marks[1]}{text}\n{marks[2]}", page))
 
 
 def main() -> None:
@@ -94,7 +94,9 @@ def main() -> None:
         if asked.models:
             table["models"] = {model: table["models"].get(model, {}) for model in asked.models.split(",")}
         report = measure(name, table, asked.data, side)
-        text = markdown(report, table["metrics"], table.get("left_out"))
+        notes = [table["left_out"]] if "left_out" in table else []
+        notes += [f"{model}: {error.message}" for model, error in report.failed.items()]
+        text = markdown(report.as_dict()["models"], table["metrics"], notes)
         if asked.json:
             asked.json.mkdir(parents=True, exist_ok=True)
             report.to_json(asked.json / f"{name}.json")

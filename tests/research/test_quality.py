@@ -16,6 +16,7 @@ from recsys.ranking.ranked_list import RANKED_LISTS
 from recsys.settings import PROJECT_ROOT
 
 TABLES = tomllib.loads((PROJECT_ROOT / "research" / "quality.toml").read_text())
+PAGE = "<!-- table beauty -->\n{beauty}<!-- end -->\nbetween\n<!-- table other -->\nothers\n<!-- end -->\n"
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def quality(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     (tmp_path / "quality.toml").write_text(
         '[beauty]\nmetrics = ["ndcg@5"]\nleft_out = "als: no."\n[beauty.models]\npopularity = {}\nitem_to_item = {}\n'
     )
-    (tmp_path / "page.md").write_text("before\n<!-- table beauty -->\nold\n<!-- end -->\nafter\n")
+    (tmp_path / "page.md").write_text(PAGE.format(beauty="old\n"))
     (tmp_path / "Beauty.txt").write_text(
         "\n".join(f"{user} " + " ".join(str((user + step) % 17) for step in range(6)) for user in range(40))
     )
@@ -36,14 +37,16 @@ def quality(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
+@pytest.mark.parametrize("before", ["old\n", ""])
 def test_a_table_goes_into_its_place_in_the_page(
-    quality: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quality: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str
 ) -> None:
+    (tmp_path / "page.md").write_text(PAGE.format(beauty=before))
     monkeypatch.setattr("sys.argv", ["quality.py", "--data", str(tmp_path), "--json", str(tmp_path), "beauty"])
     quality.main()
     page = (tmp_path / "page.md").read_text()
-    assert page.startswith("before\n<!-- table beauty -->\n40 judged, ")
-    assert page.endswith("\nNot measured: als: no.\n<!-- end -->\nafter\n")
+    assert page.startswith("<!-- table beauty -->\n40 judged, ")
+    assert page.endswith("\nNot measured: als: no.\n" + PAGE.partition("{beauty}")[2])
     assert "old" not in page
     assert page.index("| item_to_item | ") < page.index("| popularity | ")  # users follow one order, the best is first
     assert (tmp_path / "beauty.json").exists()
