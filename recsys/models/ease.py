@@ -32,7 +32,7 @@ _COLUMNS_AT_A_TIME = 512
 
 
 class Ease(ScoringModel):
-    """Scores are the history's weights times B; what a user did counts once, whatever its rating."""
+    """Scores are the history's weights times B; what a user did counts once, and as `rating_power` says."""
 
     name = "ease"
 

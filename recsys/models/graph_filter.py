@@ -75,12 +75,15 @@ class GraphFilter(ScoringModel):
         seen = history_matrix(frame, IdMap(frame[Columns.USER]), self._items, rating_power=self.rating_power)
         popularity = np.asarray(seen.sum(axis=0), np.float32).ravel()
         activity = np.asarray(seen.sum(axis=1), np.float32).ravel()
-        graph = (sparse.diags(activity**-self.activity_power) @ seen @ sparse.diags(popularity**-0.5)).tocsr()
-        into = sparse.diags(popularity**-self.input_popularity)
+        # Users and items of dislikes alone have no weight, whatever it is divided by; by 0 it would be NaN.
+        activity[activity == 0] = 1
+        divisor = np.where(popularity == 0, np.float32(1), popularity)
+        graph = (sparse.diags(activity**-self.activity_power) @ seen @ sparse.diags(divisor**-0.5)).tocsr()
+        into = sparse.diags(divisor**-self.input_popularity)
         out = sparse.diags(popularity**self.output_popularity)
         self._steps = (into @ (graph.T @ graph) @ out).tocsr()
         vectors = _singular_vectors(graph, min(self.factors, min(graph.shape) - 1), self.seed)
-        self._into = vectors * popularity[:, None] ** -0.5
+        self._into = vectors * divisor[:, None] ** -0.5
         self._out = np.ascontiguousarray((vectors * (self.smooth * popularity[:, None] ** self.smooth_popularity)).T)
         return self
 

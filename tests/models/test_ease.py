@@ -86,3 +86,14 @@ def test_newer_items_of_a_history_count_more() -> None:
 def test_regularization_must_be_above_zero() -> None:
     with pytest.raises(BadInputError, match="regularization is 0"):
         Ease(regularization=0)
+
+
+def test_dislikes_alone_weigh_nothing_where_ratings_count() -> None:
+    disliked = interactions([("grump", "i00", 1), ("grump", "bad", 1), ("u01", "bad", 1)])
+    frame = pl.concat([history(), disliked.with_columns(rating=pl.lit(-1.0, pl.Float32))])
+    model = Ease(max_dense_items=1, rating_power=1).fit(frame, now=NOW)
+    found = model.recommend(frame, 25)
+    assert found.height
+    assert found["score"].is_finite().all()
+    assert "bad" not in found["item_id"]
+    assert "grump" not in found["user_id"]

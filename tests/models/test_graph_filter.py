@@ -53,3 +53,14 @@ def test_long_histories_are_cut_to_the_newest_items() -> None:
     bot = interactions([("bot", f"i{n:03}", 500 - n) for n in range(500)])
     model = GraphFilter(factors=2, max_history=10).fit(bot, now=NOW)
     assert model.size == 10
+
+
+def test_dislikes_alone_weigh_nothing_where_ratings_count() -> None:
+    disliked = interactions([("grump", "i00", 1), ("grump", "bad", 1), ("u01", "bad", 1)])
+    frame = pl.concat([history(), disliked.with_columns(rating=pl.lit(-1.0, pl.Float32))])
+    model = GraphFilter(factors=6, rating_power=1).fit(frame, now=NOW)
+    found = model.recommend(frame, 25)
+    assert found.height
+    assert found["score"].is_finite().all()
+    assert "bad" not in found["item_id"]
+    assert "grump" not in found["user_id"]
