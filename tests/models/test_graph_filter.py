@@ -59,6 +59,7 @@ def test_dislikes_alone_weigh_nothing_where_ratings_count() -> None:
     disliked = interactions([("grump", "i00", 1), ("grump", "bad", 1), ("u01", "bad", 1)])
     frame = pl.concat([history(), disliked.with_columns(rating=pl.lit(-1.0, pl.Float32))])
     model = GraphFilter(factors=6, rating_power=1).fit(frame, now=NOW)
+    assert np.isfinite(model._into).all()
     found = model.recommend(frame, 25)
     assert found.height
     assert found["score"].is_finite().all()
