@@ -23,14 +23,14 @@ def history_matrix(
         decay: weight of an item for every newer moment that the user has. What came at one moment, such as a basket,
             has one place; data without times therefore weigh 1 throughout.
         rating_power: an item also weighs log2(1 + Σ rating), 1 for what was done once, to this power; at 0 only that
-            it was done counts. What is disliked on the whole has no weight and drops out.
+            it was done counts. What is disliked on the whole weighs 0.
     """
     rating = pl.col(Columns.RATING).cast(pl.Float64).sum().clip(lower_bound=0)
     last = events.group_by(Columns.USER, Columns.ITEM).agg(pl.col(Columns.TIMESTAMP).max(), rating)
     place = pl.col(Columns.TIMESTAMP).rank("dense", descending=True).over(Columns.USER) - 1
     strength = (pl.col(Columns.RATING) + 1).log(2) ** rating_power
     last = last.with_columns(weight=pl.lit(decay, pl.Float64) ** place * strength)
-    return pair_matrix(last.filter(pl.col("weight") > 0), users, items, weight="weight")
+    return pair_matrix(last, users, items, weight="weight")
 
 
 def pair_matrix(pairs: pl.DataFrame, users: IdMap, items: IdMap, weight: str | None = None) -> sparse.csr_matrix:
